@@ -1,0 +1,164 @@
+// Builds dist/: node esbuild.mjs [--production] [--watch] [--target linux-x64] [--out dist] [--allow-missing]
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import * as esbuild from 'esbuild';
+import { copyNodePty, hostTarget } from './scripts/lib/nativeFiles.mjs';
+import { thirdPartyNotices } from './scripts/lib/notices.mjs';
+import { repo } from './scripts/lib/paths.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    production: { type: 'boolean', default: false },
+    watch: { type: 'boolean', default: false },
+    'allow-missing': { type: 'boolean', default: false },
+    target: { type: 'string', default: hostTarget },
+    out: { type: 'string', default: join(repo, 'dist') },
+  },
+});
+const { version } = JSON.parse(await readFile(join(repo, 'package.json'), 'utf8'));
+const out = options.out;
+
+/** Under an older Node the program would die on a missing built-in with a stack trace: say what is wrong. */
+const nodeCheck = `(() => {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 24 || (major === 24 && minor >= 18)) return;
+  process.stderr.write('orchestrator needs Node.js 24.18 or later; this is ' + process.version + ' (' + process.execPath + ').\\n');
+  process.exit(1);
+})();`;
+
+/**
+ * extension.ts loads the heavy half on demand: that import stays a require of the other bundle.
+ * @type {esbuild.Plugin}
+ */
+const lazyWorkbench = {
+  name: 'lazy-workbench',
+  setup: (build) => {
+    build.onResolve({ filter: /^\.\/workbench\.(ts|js)$/ }, ({ kind }) =>
+      kind === 'dynamic-import' || kind === 'require-call'
+        ? { path: './workbench.js', external: true }
+        : undefined,
+    );
+  },
+};
+
+/** @type {esbuild.BuildOptions} */
+const common = {
+  absWorkingDir: repo,
+  bundle: true,
+  minify: options.production,
+  sourcemap: options.production ? false : 'linked',
+  sourcesContent: false,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+  define: {
+    'process.env.ORCHESTRATION_WORKBENCH_VERSION': JSON.stringify(version),
+    'process.env.NODE_ENV': options.production ? '"production"' : '"development"',
+  },
+};
+
+/**
+ * A bundle for Node. Only those inside the editor name `vscode` as an external: a leak elsewhere breaks the build.
+ * @param {string} name
+ * @param {string} entry
+ * @param {esbuild.BuildOptions} [more]
+ * @returns {{ name: string, entry: string, config: esbuild.BuildOptions }}
+ */
+const nodeBundle = (name, entry, more = {}) => ({
+  name,
+  entry,
+  config: {
+    ...common,
+    entryPoints: [entry],
+    outfile: join(out, `${name}.js`),
+    platform: 'node',
+    format: 'cjs',
+    target: 'node24',
+    mainFields: ['module', 'main'],
+    // `import()` in CommonJS becomes a lazy require: no second module loader, and vscode's require hook applies.
+    supported: { 'dynamic-import': false },
+    tsconfig: 'tsconfig/node.json',
+    ...more,
+  },
+});
+
+const bundles = [
+  nodeBundle('extension', 'src/vscode/extension.ts', { external: ['vscode'], plugins: [lazyWorkbench] }),
+  nodeBundle('workbench', 'src/vscode/workbench.ts', { external: ['vscode'] }),
+  nodeBundle('cli', 'src/cli/main.ts', {
+    banner: { js: `#!/usr/bin/env node\n${nodeCheck}` },
+    // An old Node must be able to parse the file, or it never gets to the message above.
+    supported: { 'dynamic-import': false, using: false },
+  }),
+  nodeBundle('processHost', 'src/processHost/main.ts', { external: ['node-pty'] }),
+  nodeBundle('screenWorker', 'src/processHost/screenWorker.ts'),
+  nodeBundle('worker', 'src/workers/main.ts'),
+  {
+    name: 'runPanel',
+    entry: 'webview-ui/src/main.ts',
+    config: {
+      ...common,
+      entryPoints: [{ in: 'webview-ui/src/main.ts', out: 'runPanel' }],
+      outdir: join(out, 'webview'),
+      platform: /** @type {const} */ ('browser'),
+      format: /** @type {const} */ ('esm'),
+      target: 'chrome140',
+      tsconfig: 'tsconfig/webview.json',
+    },
+  },
+].filter(({ name, entry }) => {
+  if (existsSync(join(repo, entry))) return true;
+  if (!options['allow-missing']) throw new Error(`${name}: its entry point ${entry} is missing.`);
+  console.warn(`skipped ${name}: ${entry} is not there yet`);
+  return false;
+});
+
+await rm(out, { recursive: true, force: true });
+await mkdir(join(out, 'meta'), { recursive: true });
+await mkdir(join(out, 'webview'), { recursive: true });
+
+/** @param {string} name @param {esbuild.BuildResult} result */
+const finish = async (name, result) => {
+  if (result.metafile) await writeFile(join(out, 'meta', `${name}.json`), JSON.stringify(result.metafile));
+  if (name === 'cli') await chmod(join(out, 'cli.js'), 0o755);
+};
+
+const copies = async () => {
+  const codicons = join(repo, 'node_modules/@vscode/codicons/dist');
+  for (const file of ['codicon.css', 'codicon.ttf']) {
+    await copyFile(join(codicons, file), join(out, 'webview', file));
+  }
+  await copyNodePty(options.target, out);
+};
+
+if (options.watch) {
+  await copies();
+  for (const { name, config } of bundles) {
+    /** @type {esbuild.Plugin} */
+    const report = {
+      name: 'report',
+      setup: (build) => {
+        build.onEnd(async (result) => {
+          await finish(name, result);
+          console.log(`${new Date().toLocaleTimeString()} ${name}: ${result.errors.length} errors`);
+        });
+      },
+    };
+    const context = await esbuild.context({ ...config, plugins: [...(config.plugins ?? []), report] });
+    await context.watch();
+  }
+} else {
+  const [, ...results] = await Promise.all([
+    copies(),
+    ...bundles.map(async ({ name, config }) => {
+      const result = await esbuild.build(config);
+      await finish(name, result);
+      return result;
+    }),
+  ]);
+  const inputs = results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
+  await writeFile(join(out, 'THIRD_PARTY_NOTICES.txt'), thirdPartyNotices(inputs));
+  console.log(`built ${bundles.map(({ name }) => name).join(', ')} into ${relative(repo, out) || out}`);
+}

@@ -1,0 +1,43 @@
+import { defineConfig } from 'vitest/config';
+
+const slow = process.env['CI'] === undefined ? 1 : 2;
+
+// Vitest itself wants this default export.
+export default defineConfig({
+  test: {
+    // Two cores and real child processes: more parallel files only make timing worse.
+    maxWorkers: 2,
+    passWithNoTests: true,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'webview-ui/**/*.test.ts', 'test/unit/**/*.test.ts'],
+          testTimeout: 10_000 * slow,
+          hookTimeout: 10_000 * slow,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts', 'test/faults/**/*.test.ts'],
+          testTimeout: 60_000 * slow,
+          hookTimeout: 60_000 * slow,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.spec.ts'],
+          // One real editor and one browser at a time.
+          fileParallelism: false,
+          testTimeout: 180_000 * slow,
+          hookTimeout: 180_000 * slow,
+        },
+      },
+    ],
+  },
+});
