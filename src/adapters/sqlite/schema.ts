@@ -1,0 +1,83 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { OrchestratorError } from '../../base/errors.ts';
+
+/**
+ * One entry a version of the schema, the oldest first; `PRAGMA user_version` holds how many have been applied. An
+ * entry is never changed once released: a change is a new entry.
+ *
+ * Things are kept whole, as JSON, with only those parts as columns that are looked for. `position` is the order of
+ * creation. Sequences come from AUTOINCREMENT, which never gives a number twice, even when the newest events are
+ * deleted.
+ */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE session (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE terminal (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE run (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session_id TEXT NOT NULL,
+    is_live INTEGER NOT NULL,
+    task_folded TEXT NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX run_by_session ON run (session_id, position);
+  CREATE INDEX run_live ON run (position) WHERE is_live = 1;
+
+  CREATE TABLE event (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    session_id TEXT,
+    run_id TEXT,
+    terminal_id TEXT,
+    data TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX event_by_session ON event (session_id, sequence) WHERE session_id IS NOT NULL;
+  CREATE INDEX event_by_run ON event (run_id, sequence) WHERE run_id IS NOT NULL;
+  CREATE INDEX event_by_terminal ON event (terminal_id, sequence) WHERE terminal_id IS NOT NULL;
+
+  CREATE TABLE worker_cursor (
+    worker_id TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+export const schemaVersion = migrations.length;
+
+export function readSchemaVersion(database: DatabaseSync): number {
+  const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
+  return typeof version === 'number' ? version : 0;
+}
+
+/** Brings the schema up to date, each step in a transaction of its own. Error: `store_too_new`. */
+export function migrate(database: DatabaseSync, path: string): void {
+  const version = readSchemaVersion(database);
+  if (version > schemaVersion) throw tooNew(path, version);
+  for (const [index, migration] of migrations.entries()) {
+    if (index < version) continue;
+    database.exec(`BEGIN IMMEDIATE; ${migration}; PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
+}
+
+export function tooNew(path: string, version: number): OrchestratorError {
+  return new OrchestratorError(
+    'FAILED_PRECONDITION',
+    'store_too_new',
+    `The database ${path} was written by a newer version of Orchestration Workbench. Update it, or use another ` +
+      'state directory.',
+    { details: { found: version, supported: schemaVersion } },
+  );
+}

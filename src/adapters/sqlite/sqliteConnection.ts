@@ -1,0 +1,264 @@
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import { OrchestratorError } from '../../base/errors.ts';
+import type { IdSource } from '../../base/ids.ts';
+import type { NewEvent, OrchestratorEvent } from '../../core/events/event.ts';
+import type {
+  EventFilter,
+  RunFilter,
+  Store,
+  StoredKind,
+  StoredKinds,
+  StoreTransaction,
+} from '../../core/ports/store.ts';
+import { isRunEnded, type Run } from '../../core/runs/run.ts';
+import { corruptStore, isCorruption, sqliteError } from './sqliteErrors.ts';
+
+type Row = Record<string, SQLOutputValue>;
+
+const eventPageLimit = 10_000;
+
+/** The store on an open database whose schema is up to date. Owns the database. */
+export class SqliteConnection implements Store {
+  private readonly database: DatabaseSync;
+  private readonly path: string;
+  private readonly ids: IdSource;
+  private readonly onCorruption: () => void;
+  /** Prepared once; their number is bounded by the filters there are. */
+  private readonly statements = new Map<string, StatementSync>();
+
+  constructor(
+    database: DatabaseSync,
+    path: string,
+    ids: IdSource,
+    onCorruption: () => void = () => undefined,
+  ) {
+    this.database = database;
+    this.path = path;
+    this.ids = ids;
+    this.onCorruption = onCorruption;
+  }
+
+  transact<T>(change: (tx: StoreTransaction) => T): T {
+    return this.guard(() => {
+      this.statement('BEGIN IMMEDIATE').run();
+      try {
+        const result = change(this.transaction);
+        this.statement('COMMIT').run();
+        return result;
+      } catch (error) {
+        // A full disk may have rolled it back already.
+        if (this.database.isTransaction) this.statement('ROLLBACK').run();
+        throw error;
+      }
+    });
+  }
+
+  get<K extends StoredKind>(kind: K, id: string): StoredKinds[K] | undefined {
+    const row = this.first(`SELECT json FROM ${kind} WHERE id = ?`, id);
+    return row === undefined ? undefined : this.parse<StoredKinds[K]>(row['json']);
+  }
+
+  list<K extends StoredKind>(kind: K): StoredKinds[K][] {
+    return this.all(`SELECT json FROM ${kind} ORDER BY position`).map((row) =>
+      this.parse<StoredKinds[K]>(row['json']),
+    );
+  }
+
+  listRuns(filter: RunFilter): Run[] {
+    const { limit, before, sessionId, search, isLive } = filter;
+    const conditions: string[] = [];
+    const values: SQLInputValue[] = [];
+    const where = (condition: string, ...bound: SQLInputValue[]): void => {
+      conditions.push(condition);
+      values.push(...bound);
+    };
+    if (before !== undefined) where('position < (SELECT position FROM run WHERE id = ?)', before);
+    if (sessionId !== undefined) where('session_id = ?', sessionId);
+    if (isLive === true) where('is_live = 1');
+    if (isLive === false) where('is_live = 0');
+    if (search !== undefined && search.length > 0) where('instr(task_folded, ?) > 0', search.toLowerCase());
+    const rows = this.all(
+      `SELECT json FROM run ${whereClause(conditions)} ORDER BY position DESC LIMIT ?`,
+      ...values,
+      Math.max(0, Math.floor(limit)),
+    );
+    return rows.map((row) => this.parse<Run>(row['json']));
+  }
+
+  readEvents(filter: EventFilter): OrchestratorEvent[] {
+    const conditions = ['sequence > ?'];
+    const values: SQLInputValue[] = [filter.after];
+    for (const [column, value] of [
+      ['session_id', filter.sessionId],
+      ['run_id', filter.runId],
+      ['terminal_id', filter.terminalId],
+    ] as const) {
+      if (value === undefined) continue;
+      conditions.push(`${column} = ?`);
+      values.push(value);
+    }
+    const limit = Math.min(eventPageLimit, Math.max(1, Math.floor(filter.limit)));
+    const rows = this.all(
+      `SELECT * FROM event ${whereClause(conditions)} ORDER BY sequence LIMIT ?`,
+      ...values,
+      limit,
+    );
+    return rows.map((row) => this.eventOf(row));
+  }
+
+  lastSequence(): number {
+    return numberOf(this.first("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?.['seq']);
+  }
+
+  workerCursor(workerId: string): number {
+    return numberOf(
+      this.first('SELECT sequence FROM worker_cursor WHERE worker_id = ?', workerId)?.['sequence'],
+    );
+  }
+
+  /** Touches every table, so that opening meets what is plainly broken. */
+  readNewest(): void {
+    for (const kind of ['session', 'terminal', 'run'] as const) {
+      const row = this.first(`SELECT json FROM ${kind} ORDER BY position DESC LIMIT 1`);
+      if (row !== undefined) this.parse(row['json']);
+    }
+    const event = this.first('SELECT * FROM event ORDER BY sequence DESC LIMIT 1');
+    if (event !== undefined) this.eventOf(event);
+    this.first('SELECT sequence FROM worker_cursor LIMIT 1');
+  }
+
+  dispose(): void {
+    if (!this.database.isOpen) return;
+    this.statements.clear();
+    this.database.close();
+  }
+
+  private readonly transaction: StoreTransaction = {
+    put: (kind, value) => {
+      this.put(kind, value);
+    },
+    delete: (kind, id) => {
+      this.run(`DELETE FROM ${kind} WHERE id = ?`, id);
+      if (kind !== 'run') return;
+      this.run('DELETE FROM event WHERE run_id = ?', id);
+      this.run('DELETE FROM worker_cursor WHERE worker_id = ?', id);
+    },
+    append: (event) => this.append(event),
+    setWorkerCursor: (workerId, sequence) => {
+      this.run(
+        `INSERT INTO worker_cursor (worker_id, sequence) VALUES (?, ?)
+         ON CONFLICT (worker_id) DO UPDATE SET sequence = excluded.sequence`,
+        workerId,
+        sequence,
+      );
+    },
+  };
+
+  private put<K extends StoredKind>(kind: K, value: StoredKinds[K]): void {
+    const json = JSON.stringify(value);
+    if (!('request' in value)) {
+      this.run(
+        `INSERT INTO ${kind} (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json`,
+        value.id,
+        json,
+      );
+      return;
+    }
+    this.run(
+      `INSERT INTO run (id, session_id, is_live, task_folded, json) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET is_live = excluded.is_live, json = excluded.json`,
+      value.id,
+      value.sessionId,
+      isRunEnded(value) ? 0 : 1,
+      value.request.task.toLowerCase(),
+      json,
+    );
+  }
+
+  private append(event: NewEvent): OrchestratorEvent {
+    const id = this.ids.hexId();
+    const { type, time, sessionId, runId, terminalId, data } = event;
+    const { lastInsertRowid } = this.run(
+      `INSERT INTO event (id, type, time, session_id, run_id, terminal_id, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      type,
+      Math.round(time),
+      sessionId ?? null,
+      runId ?? null,
+      terminalId ?? null,
+      JSON.stringify(data),
+    );
+    return { ...event, time: Math.round(time), id, sequence: Number(lastInsertRowid) };
+  }
+
+  private eventOf(row: Row): OrchestratorEvent {
+    const scope = {
+      sessionId: textOf(row['session_id']),
+      runId: textOf(row['run_id']),
+      terminalId: textOf(row['terminal_id']),
+    };
+    return {
+      sequence: numberOf(row['sequence']),
+      id: textOf(row['id']) ?? '',
+      type: textOf(row['type']) ?? '',
+      time: numberOf(row['time']),
+      ...scope,
+      data: this.parse(row['data']),
+    };
+  }
+
+  /** What we wrote as JSON and cannot read as JSON is damage. */
+  private parse<T>(json: SQLOutputValue | undefined): T {
+    try {
+      return JSON.parse(String(json)) as T;
+    } catch (error) {
+      this.onCorruption();
+      throw corruptStore(this.path, error);
+    }
+  }
+
+  private first(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.guard(() => this.statement(sql).get(...values));
+  }
+
+  private all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.guard(() => this.statement(sql).all(...values));
+  }
+
+  private run(sql: string, ...values: SQLInputValue[]): { lastInsertRowid: number | bigint } {
+    return this.statement(sql).run(...values);
+  }
+
+  private statement(sql: string): StatementSync {
+    let statement = this.statements.get(sql);
+    if (statement === undefined) {
+      statement = this.database.prepare(sql);
+      this.statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  private guard<T>(action: () => T): T {
+    if (!this.database.isOpen) {
+      throw new OrchestratorError('UNAVAILABLE', 'closed', 'The store was closed.');
+    }
+    try {
+      return action();
+    } catch (error) {
+      if (isCorruption(error)) this.onCorruption();
+      throw sqliteError(error, this.path);
+    }
+  }
+}
+
+function whereClause(conditions: readonly string[]): string {
+  return conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+}
+
+function numberOf(value: SQLOutputValue | undefined): number {
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
+}
+
+function textOf(value: SQLOutputValue | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,26 @@
+import type { Clock } from '../base/clock.ts';
+import type { IdSource } from '../base/ids.ts';
+import type { Logger } from '../base/logger.ts';
+import type { EventLog } from './events/eventLog.ts';
+import type { StateMirror } from './events/stateMirror.ts';
+import type { Failures } from './failures.ts';
+import type { OrchestratorLimits } from './limits.ts';
+import type { Environment } from './ports/environment.ts';
+import type { ProcessHost } from './ports/processHost.ts';
+import type { Store } from './ports/store.ts';
+
+/** What every manager works with. Made once, by the Orchestrator. */
+export interface CoreContext {
+  readonly store: Store;
+  /** Reads of sessions, terminals and live runs: never older than the last commit. */
+  readonly state: StateMirror;
+  /** The only way to change anything. */
+  readonly log: EventLog;
+  readonly processHost: ProcessHost;
+  readonly environment: Environment;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly limits: OrchestratorLimits;
+  readonly failures: Failures;
+}

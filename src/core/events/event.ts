@@ -1,0 +1,65 @@
+/** One change of state, or one report of a run, as it stands in the log. */
+export interface OrchestratorEvent {
+  /** From 1, growing by one with each event of this store. */
+  readonly sequence: number;
+  /** 32 hex characters. */
+  readonly id: string;
+  readonly type: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly sessionId?: string | undefined;
+  readonly runId?: string | undefined;
+  readonly terminalId?: string | undefined;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export type NewEvent = Omit<OrchestratorEvent, 'sequence' | 'id'>;
+
+/**
+ * What the core itself appends, by type; what runs report is in runs/runEvents.ts. Keys are in snake case, as those of
+ * runs: they go over every wire as they are.
+ */
+export interface CoreEventData {
+  'session.created': {
+    readonly name: string;
+    readonly owner: string;
+    readonly type: string;
+    readonly state: string;
+    readonly cwd: string;
+  };
+  'session.updated': { readonly name: string; readonly state: string };
+  'session.closed': { readonly name: string };
+  'terminal.created': {
+    readonly name: string;
+    readonly managed_by: string | null;
+    readonly run_id: string | null;
+    readonly shell: string;
+    readonly cwd: string;
+    readonly cols: number;
+    readonly rows: number;
+  };
+  'terminal.updated': {
+    readonly name: string;
+    readonly state: string;
+    readonly pid: number;
+    readonly cols: number;
+    readonly rows: number;
+  };
+  'terminal.exited': {
+    readonly exit_code: number | null;
+    readonly signal: number | null;
+    readonly reason: 'exited' | 'killed' | 'host_lost';
+    /** Offset after the last byte of output; null where nobody can tell (the host was lost). */
+    readonly end: number | null;
+  };
+  'terminal.removed': { readonly name: string };
+  'run.updated': { readonly is_aborting: boolean };
+  'run.removed': { readonly task: string };
+  'processHost.lost': {
+    readonly error: string;
+    readonly ended_runs: number;
+    readonly ended_terminals: number;
+  };
+}
+
+export type CoreEventType = keyof CoreEventData;

@@ -1,0 +1,97 @@
+import type { Store, StoredKind, StoredKinds } from '../ports/store.ts';
+import { isRunEnded, type Run } from '../runs/run.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Terminal } from '../terminals/terminal.ts';
+
+/** One thing that a transaction wrote, as it is after it; `value` undefined when it was deleted. */
+export type StateChange = {
+  readonly [K in StoredKind]: {
+    readonly kind: K;
+    readonly id: string;
+    readonly value: StoredKinds[K] | undefined;
+  };
+}[StoredKind];
+
+/**
+ * Sessions, terminals and the runs that have not ended, in memory and in the order of their creation: what the tree
+ * and the managers ask for all the time. The event log updates it after each commit and before anyone hears of it,
+ * so that a listener never sees less than what it was told.
+ */
+export class StateMirror {
+  private readonly _sessions = new Map<string, Session>();
+  private readonly _terminals = new Map<string, Terminal>();
+  private readonly _liveRuns = new Map<string, Run>();
+  /** By session: its live terminals and runs. */
+  private readonly liveCounts = new Map<string, number>();
+
+  constructor(store: Store) {
+    for (const value of store.list('session')) this.apply({ kind: 'session', id: value.id, value });
+    for (const value of store.list('terminal')) this.apply({ kind: 'terminal', id: value.id, value });
+    for (const value of liveRunsOf(store)) this.apply({ kind: 'run', id: value.id, value });
+  }
+
+  get sessions(): ReadonlyMap<string, Session> {
+    return this._sessions;
+  }
+
+  get terminals(): ReadonlyMap<string, Terminal> {
+    return this._terminals;
+  }
+
+  get liveRuns(): ReadonlyMap<string, Run> {
+    return this._liveRuns;
+  }
+
+  /** How many terminals and runs of the session have not ended. */
+  liveCount(sessionId: string): number {
+    return this.liveCounts.get(sessionId) ?? 0;
+  }
+
+  /** By how much a change raises or lowers its session's `liveCount`. */
+  liveDelta(change: StateChange): { readonly sessionId: string; readonly delta: number } | undefined {
+    if (change.kind === 'session') return undefined;
+    const before = change.kind === 'run' ? this._liveRuns.get(change.id) : this._terminals.get(change.id);
+    const sessionId = change.value?.sessionId ?? before?.sessionId;
+    if (sessionId === undefined) return undefined;
+    return { sessionId, delta: Number(isLive(change.value)) - Number(isLive(before)) };
+  }
+
+  apply(change: StateChange): void {
+    const live = this.liveDelta(change);
+    if (live !== undefined && live.delta !== 0) {
+      this.liveCounts.set(live.sessionId, this.liveCount(live.sessionId) + live.delta);
+    }
+    switch (change.kind) {
+      case 'session':
+        setOrDelete(this._sessions, change.id, change.value);
+        break;
+      case 'terminal':
+        setOrDelete(this._terminals, change.id, change.value);
+        break;
+      case 'run':
+        setOrDelete(this._liveRuns, change.id, isLive(change.value) ? change.value : undefined);
+        break;
+    }
+  }
+}
+
+function isLive(value: Run | Terminal | undefined): boolean {
+  if (value === undefined) return false;
+  return 'status' in value ? !isRunEnded(value) : value.state !== 'exited';
+}
+
+function setOrDelete<T>(map: Map<string, T>, id: string, value: T | undefined): void {
+  if (value === undefined) map.delete(id);
+  else map.set(id, value);
+}
+
+/** Oldest first. Paged, because nothing bounds how many were queued. */
+function liveRunsOf(store: Store): Run[] {
+  const runs: Run[] = [];
+  const limit = 500;
+  for (;;) {
+    const page = store.listRuns({ limit, isLive: true, before: runs.at(-1)?.id });
+    runs.push(...page);
+    if (page.length < limit) return runs.reverse();
+  }
+}

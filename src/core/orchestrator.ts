@@ -1,0 +1,237 @@
+import type { Clock } from '../base/clock.ts';
+import { type Disposable, DisposableStore } from '../base/disposable.ts';
+import type { Event } from '../base/emitter.ts';
+import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
+import type { IdSource } from '../base/ids.ts';
+import type { Logger } from '../base/logger.ts';
+import type { CoreContext } from './context.ts';
+import { EventLog } from './events/eventLog.ts';
+import { StateMirror } from './events/stateMirror.ts';
+import { Failures } from './failures.ts';
+import { defaultLimits, type OrchestratorLimits } from './limits.ts';
+import type { Environment } from './ports/environment.ts';
+import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
+import type { Store } from './ports/store.ts';
+import { RunManager } from './runs/runManager.ts';
+import { settleSessions } from './sessions/sessionActivity.ts';
+import { SessionManager } from './sessions/sessionManager.ts';
+import { PtyManager } from './terminals/ptyManager.ts';
+import { closedError } from './waitFor.ts';
+
+export type { OrchestratorLimits } from './limits.ts';
+
+export interface OrchestratorDependencies {
+  /** Disposed by whoever opened it, after `close`. */
+  readonly store: Store;
+  /** Disposed by whoever made it, after `close`. */
+  readonly processHost: ProcessHost;
+  readonly environment: Environment;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly limits?: Partial<OrchestratorLimits> | undefined;
+}
+
+export interface Activity {
+  /** Runs that have a worker, or are being given one. */
+  readonly runningRuns: number;
+  readonly liveTerminals: number;
+  /** Runs that wait for their turn. */
+  readonly queuedRuns: number;
+}
+
+const retryDelayMs = 2_000;
+
+/**
+ * The product, without any door. It knows neither VS Code nor a command line; it owns no process; and it may end at any
+ * moment: the next one on the same store finds what goes on and takes it up.
+ */
+export class Orchestrator {
+  readonly events: EventLog;
+  readonly sessions: SessionManager;
+  readonly terminals: PtyManager;
+  readonly runs: RunManager;
+  readonly processHost: ProcessHost;
+  /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
+  readonly onDidFail: Event<OrchestratorError>;
+
+  private readonly context: CoreContext;
+  private readonly disposables = new DisposableStore();
+  private readonly hostEvents = this.disposables.add(new DisposableStore());
+  private starting: Promise<void> | undefined;
+  /** Whether there was a connection since the last loss: what could not be started was not lost. */
+  private hasHost = false;
+  private _isReady = false;
+
+  constructor(dependencies: OrchestratorDependencies) {
+    const { store, clock, logger, processHost, environment, ids } = dependencies;
+    const state = new StateMirror(store);
+    const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) =>
+      settleSessions(tx, state, clock.now());
+    const log = this.disposables.add(new EventLog({ store, state, clock, logger, settle }));
+    const failures = this.disposables.add(new Failures(clock, logger));
+    const limits = { ...defaultLimits, ...dependencies.limits };
+    this.context = { store, state, log, processHost, environment, clock, ids, logger, limits, failures };
+    this.events = log;
+    this.processHost = processHost;
+    this.onDidFail = failures.onDidFail;
+    this.sessions = new SessionManager(this.context, (id) => this.endMembers(id));
+    this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
+    this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals));
+  }
+
+  /** True once start() is through. */
+  get isReady(): boolean {
+    return this._isReady;
+  }
+
+  /**
+   * Takes up what former cores left: connects to the process host if one runs or something had not ended, takes in what it reported meanwhile,
+   * ends what is gone, and lets queued runs go on. There is no other recovery: this is it. Errors: those of connecting
+   * (`process_host_incompatible`, `unauthenticated` …) and of the store; it may then be called again.
+   */
+  start(): Promise<void> {
+    this.starting ??= this.recover().catch((error: unknown) => {
+      this.starting = undefined;
+      this.hostEvents.clear();
+      throw error;
+    });
+    return this.starting;
+  }
+
+  /** What runs right now. */
+  activity(): Activity {
+    const liveRuns = this.runs.active().length;
+    const runningRuns = Math.min(liveRuns, this.runs.executor.runningCount);
+    const liveTerminals = this.terminals.list().filter((terminal) => terminal.state !== 'exited').length;
+    return { runningRuns, liveTerminals, queuedRuns: liveRuns - runningRuns };
+  }
+
+  /** Detaches: terminals and runs go on. Ends followers and waiters (`closed`); kills nothing. */
+  // eslint-disable-next-line @typescript-eslint/require-await -- asynchronous by its contract
+  async close(): Promise<void> {
+    if (this.disposables.isDisposed) return;
+    this._isReady = false;
+    this.hostEvents.dispose();
+    this.runs.executor.flush();
+    this.disposables.dispose();
+  }
+
+  private async recover(): Promise<void> {
+    this.checkNotClosed();
+    const { processHost } = this;
+    const { executor } = this.runs;
+    const { reconciler } = this.terminals;
+    // Before anything is asked, so that no change falls between the answer and the listening.
+    this.hostEvents.add(processHost.onDidReceiveWorkerEvent((event) => executor.receive(event)));
+    this.hostEvents.add(processHost.onDidExitTerminal((exit) => reconciler.handleExit(exit)));
+    this.hostEvents.add(
+      processHost.onDidChangeConnection((connection) => {
+        if (connection.state === 'connected') this.hasHost = true;
+        if (connection.state === 'lost') this.handleHostLost(connection.error);
+      }),
+    );
+    this.hasHost = await this.connect();
+    const inventory = this.hasHost ? await this.takeInventory() : undefined;
+    reconciler.recover(inventory?.terminals);
+    await executor.recover(inventory?.workers);
+    // While a worker lives, an unknown terminal is most likely one that it is about to report.
+    if (inventory !== undefined && executor.workerCount === 0)
+      await reconciler.adoptUnknown(inventory.terminals);
+    this.checkNotClosed();
+    this.killLeftovers();
+    this._isReady = true;
+    executor.open();
+    this.sessions.resumeClosing();
+  }
+
+  /**
+   * A process host that ended while no core was there has left its journals and records: what ended well by then must
+   * not be taken for lost. Only a host reads them, so one is started where something had not ended.
+   */
+  private async connect(): Promise<boolean> {
+    const { processHost } = this;
+    const { liveRuns, terminals } = this.context.state;
+    const isSomethingLeft =
+      liveRuns.size > 0 || [...terminals.values()].some((terminal) => terminal.state !== 'exited');
+    if (!isSomethingLeft) return processHost.connectIfRunning();
+    await processHost.ensureConnected();
+    return true;
+  }
+
+  private checkNotClosed(): void {
+    if (this.disposables.isDisposed) throw closedError();
+  }
+
+  /** Undefined when the host ends while it is asked. */
+  private async takeInventory(): Promise<
+    { readonly terminals: TerminalStatus[]; readonly workers: WorkerStatus[] } | undefined
+  > {
+    try {
+      return {
+        terminals: await this.processHost.listTerminals(),
+        workers: await this.processHost.listWorkers(),
+      };
+    } catch (error) {
+      if (OrchestratorError.is(error, 'process_host_lost')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Terminals whose run was ended by force, by a core that did not live to end them too. */
+  private killLeftovers(): void {
+    const runIds = new Set(
+      this.terminals
+        .list()
+        .flatMap(({ state, runId }) => (state !== 'exited' && runId !== null ? [runId] : [])),
+    );
+    for (const id of runIds) {
+      const run = this.runs.find(id);
+      if (run !== undefined) this.runs.executor.killTerminalsOf(run);
+    }
+  }
+
+  /** Its terminals and workers are gone with it: all of them end now, in one transaction. Queued runs get a new one. */
+  private handleHostLost(error: ErrorShape): void {
+    const { executor } = this.runs;
+    if (!this.hasHost) return;
+    this.hasHost = false;
+    executor.flush();
+    this.storeHostLost(error, executor.idsAtHost(), this.terminals.reconciler.idsAtHost());
+  }
+
+  private storeHostLost(error: ErrorShape, runIds: readonly string[], terminalIds: readonly string[]): void {
+    const { log, failures, clock } = this.context;
+    try {
+      log.commit((tx) => {
+        const ended_runs = this.runs.executor.loseRuns(tx, runIds);
+        const ended_terminals = this.terminals.reconciler.loseTerminals(tx, terminalIds);
+        tx.report('processHost.lost', {}, { error: error.message, ended_runs, ended_terminals });
+      });
+    } catch (failure) {
+      failures.report(failure, 'store that the process host was lost');
+      const retry: Disposable = clock.setTimer(retryDelayMs, () => {
+        this.disposables.delete(retry);
+        this.storeHostLost(error, runIds, terminalIds);
+      });
+      this.disposables.add(retry);
+      return;
+    }
+    this.runs.executor.forget(runIds);
+  }
+
+  /** Ends what runs in a session, runs first: they end their own terminals. */
+  private async endMembers(sessionId: string): Promise<void> {
+    const runs = this.runs.active().filter((run) => run.sessionId === sessionId);
+    await Promise.all(
+      runs.map(async (run) => {
+        await this.runs.abort(run.id).catch((error: unknown) => {
+          if (!OrchestratorError.is(error, 'run_not_active')) throw error;
+        });
+        await this.runs.waitForEnd(run.id);
+      }),
+    );
+    const live = this.terminals.list({ sessionId }).filter((terminal) => terminal.state !== 'exited');
+    await Promise.all(live.map((terminal) => this.terminals.kill(terminal.id)));
+  }
+}

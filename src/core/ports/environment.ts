@@ -1,0 +1,16 @@
+/** What the core asks of the machine it runs on. */
+export interface Environment {
+  /** Whether the directory exists and can be entered. */
+  isDirectory(path: string): Promise<boolean>;
+  /** The absolute path of a program, looked up on the PATH of `env` where it has no slash; undefined if there is none. */
+  findProgram(file: string, env: Readonly<Record<string, string>>, cwd: string): Promise<string | undefined>;
+  /** The user's shell: $SHELL, else the system's default. */
+  defaultShell(): string;
+  homeDirectory(): string;
+  /**
+   * The environment of a new child: the user's, without what belongs to the editor or to Electron, with TERM,
+   * COLORTERM and our own marks set, and with `extra` over it (null removes a variable).
+   */
+  childEnvironment(extra?: Readonly<Record<string, string | null>>): Record<string, string>;
+  readonly platform: 'linux' | 'darwin' | 'win32';
+}

@@ -1,0 +1,65 @@
+import type { Disposable } from '../../base/disposable.ts';
+import type { NewEvent, OrchestratorEvent } from '../events/event.ts';
+import type { Run } from '../runs/run.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Terminal } from '../terminals/terminal.ts';
+
+/** Every kind of thing that the store keeps whole, by name. */
+export interface StoredKinds {
+  readonly session: Session;
+  readonly run: Run;
+  readonly terminal: Terminal;
+}
+export type StoredKind = keyof StoredKinds;
+
+/**
+ * Durable state. One core writes to it at a time; others may read. Synchronous, because a state change and its event
+ * are one transaction and nothing may come between them.
+ * Errors: `disk_full`, `store_corrupt`, `store_too_new`.
+ */
+export interface Store extends Disposable {
+  /**
+   * Runs `change` in one transaction. If it throws, nothing was changed; when it returns, everything is durable
+   * against the end of this process.
+   */
+  transact<T>(change: (tx: StoreTransaction) => T): T;
+  get<K extends StoredKind>(kind: K, id: string): StoredKinds[K] | undefined;
+  /** In the order of creation. */
+  list<K extends StoredKind>(kind: K): StoredKinds[K][];
+  /** Runs newest first, ended ones too; `before` is the id of the last run of the previous page. */
+  listRuns(filter: RunFilter): Run[];
+  readEvents(filter: EventFilter): OrchestratorEvent[];
+  /** The last sequence in the log, 0 when it is empty. */
+  lastSequence(): number;
+  /** The last worker sequence that was ingested, 0 for none. */
+  workerCursor(workerId: string): number;
+}
+
+export interface StoreTransaction {
+  put<K extends StoredKind>(kind: K, value: StoredKinds[K]): void;
+  /** With a run go its events and its worker's cursor. Sequences are never given twice, whatever is deleted. */
+  delete(kind: StoredKind, id: string): void;
+  /** Gives the event its sequence and id and stores it. */
+  append(event: NewEvent): OrchestratorEvent;
+  setWorkerCursor(workerId: string, sequence: number): void;
+}
+
+export interface EventFilter {
+  /** Only events with a greater sequence. */
+  readonly after: number;
+  /** At most so many, 1 to 10,000. */
+  readonly limit: number;
+  readonly sessionId?: string | undefined;
+  readonly runId?: string | undefined;
+  readonly terminalId?: string | undefined;
+}
+
+export interface RunFilter {
+  readonly limit: number;
+  readonly before?: string | undefined;
+  readonly sessionId?: string | undefined;
+  /** Text that the task contains, without regard to case. */
+  readonly search?: string | undefined;
+  /** Only those that have not ended. */
+  readonly isLive?: boolean | undefined;
+}

@@ -1,0 +1,108 @@
+/** One execution of a task in a session. */
+export interface Run {
+  /** UUID v7; its worker has the same. */
+  readonly id: string;
+  readonly sessionId: string;
+  readonly request: RunRequest;
+  readonly status: RunStatus;
+  readonly steps: readonly RunStepState[];
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly startedAt?: number | undefined;
+  readonly endedAt?: number | undefined;
+  /** An abort was asked for and is under way. */
+  readonly isAborting: boolean;
+  /** The terminals that its steps ran in. */
+  readonly terminalIds: readonly string[];
+  /** How its steps are told apart, once its worker has said so (`runner.shell.marks`). */
+  readonly stepMode?: RunStepMode | undefined;
+  readonly result?: RunnerResult | undefined;
+  /** Why it failed where no result tells: the worker crashed, the process host was lost, the shell is missing. */
+  readonly error?: RunError | undefined;
+  /** The run that this one repeats. */
+  readonly retryOf?: string | undefined;
+}
+
+export type RunStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
+
+export function isRunEnded(run: Run): boolean {
+  return run.status !== 'queued' && run.status !== 'running';
+}
+
+export interface RunStepMode {
+  /** `marks` (OSC 133 in one shell), or `process` (one process a step). */
+  readonly mode: 'marks' | 'process';
+  /** Why not by marks: a sentence for a person; null with marks. */
+  readonly reason: string | null;
+}
+
+export interface RunError {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface RunRequest {
+  /** What the person typed: with the shell engine one command a line. Kept as sent; 1 to 100,000 characters. */
+  readonly task: string;
+  /** The steps, when the caller has them apart already; otherwise they are read from `task`. */
+  readonly commands?: readonly string[] | undefined;
+  readonly sessionId?: string | undefined;
+  /** The session's directory when missing. */
+  readonly cwd?: string | undefined;
+  /** Program; the user's shell when missing. */
+  readonly shell?: string | undefined;
+  readonly env?: Readonly<Record<string, string | null>> | undefined;
+  /** Whole run, in milliseconds; none when missing. */
+  readonly timeoutMs?: number | undefined;
+  readonly cols?: number | undefined;
+  readonly rows?: number | undefined;
+  /** Who asked: a label, never an identity. */
+  readonly requestedBy?: string | undefined;
+}
+
+/** A step as the panel, the tree and the CLI show it: folded from the run's events by runs/reducer.ts. */
+export interface RunStepState {
+  /** From 1. */
+  readonly index: number;
+  readonly command: string;
+  readonly status: 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed_out' | 'skipped';
+  readonly startedAt?: number | undefined;
+  readonly durationMs?: number | undefined;
+  readonly exitCode?: number | null | undefined;
+  /** Where its output stands in that terminal's record; `to` grows while it runs. */
+  readonly output?: StepOutput | undefined;
+}
+
+export interface StepOutput {
+  readonly terminalId: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The final result, field by field as contract 004 has it, plus what is marked as ours. */
+export interface RunnerResult {
+  /** Ours: the contract knows no run id. */
+  readonly run_id: string;
+  readonly task: string;
+  readonly status: 'success' | 'failed' | 'timeout';
+  readonly completion_reason: 'DONE' | 'FAIL' | 'MAX_STEPS_REACHED';
+  /** Ours: the run's own word, which tells a cancelled run from a failed one. */
+  readonly outcome: Exclude<RunStatus, 'queued' | 'running'>;
+  readonly steps: readonly RunnerStep[];
+  readonly grounding_prompts: Readonly<Record<string, unknown>>;
+}
+
+export interface RunnerStep {
+  readonly step_index: number;
+  readonly plan: string;
+  readonly action: string;
+  readonly exec_code: string;
+  readonly execution_result: Readonly<Record<string, unknown>>;
+  readonly reflection: string | null;
+  readonly reflection_thoughts: string | null;
+  readonly info: Readonly<Record<string, unknown>>;
+  readonly behavior_fact_thoughts: string | null;
+  readonly behavior_fact_answer: string | null;
+  /** The contract knows only these two; a shell command is the default one, and `info.engine` says what it was. */
+  readonly action_kind: 'gui' | 'mcp';
+}

@@ -1,0 +1,110 @@
+import type { RunnerResult, RunStatus } from './run.ts';
+
+/**
+ * What a run reports, by name and payload, after contract 004 (section 4). The names of the contract are kept to the
+ * letter; `runner.step.output`, `runner.terminal`, `runner.steps.planned`, `runner.shell.marks` and
+ * `runner.abort.requested` are ours. Payload
+ * keys are in the contract's snake case because they go over the wire as they are.
+ */
+export interface RunEventData {
+  'response.created': { readonly status: 'accepted'; readonly run_id: string };
+  'response.in_progress': { readonly status: 'running'; readonly run_id: string };
+  'runner.started': { readonly task: string; readonly max_steps: number; readonly platform: string | null };
+  /** Every step's command, once, before the first step starts. */
+  'runner.steps.planned': { readonly commands: readonly string[] };
+  /** A terminal of this run was started. The core makes a Terminal of it. */
+  'runner.terminal': {
+    readonly terminal_id: string;
+    readonly shell: string;
+    readonly args: readonly string[];
+    readonly cwd: string;
+    readonly cols: number;
+    readonly rows: number;
+    readonly pid: number;
+  };
+  /** How steps are told apart: `marks` (OSC 133 in one shell), or `process` (one process a step) with the reason. */
+  'runner.shell.marks': {
+    readonly shell: string;
+    readonly mode: 'marks' | 'process';
+    readonly reason: string | null;
+  };
+  'runner.step.started': { readonly step: number };
+  'runner.step.agent_response': {
+    readonly step: number;
+    readonly action: string;
+    readonly exec_code: string;
+    readonly normalized_action: string;
+    readonly info: Readonly<Record<string, unknown>>;
+  };
+  'runner.step.execution.started': {
+    readonly step: number;
+    readonly mode: 'controller_execute';
+    readonly exec_code: string;
+  };
+  /** At most ten a second for a run; `to` only grows. */
+  'runner.step.output': {
+    readonly step: number;
+    readonly terminal_id: string;
+    readonly from: number;
+    readonly to: number;
+  };
+  'runner.step.execution.completed': {
+    readonly step: number;
+    readonly mode: 'controller_execute';
+    readonly did_click: false;
+    readonly result: StepExecutionResult;
+  };
+  'runner.step.completed': {
+    readonly step: number;
+    readonly status: 'in_progress' | 'success' | 'failed';
+    readonly action: string;
+    readonly completion_reason: 'DONE' | 'FAIL' | null;
+  };
+  'runner.abort.requested': { readonly reason: string };
+  'runner.completed': {
+    readonly status: RunnerResult['status'];
+    readonly completion_reason: RunnerResult['completion_reason'];
+    readonly steps: number;
+  };
+  response: RunnerResult;
+  'response.completed': {
+    readonly status: RunnerResult['status'];
+    readonly completion_reason: RunnerResult['completion_reason'];
+    readonly outcome: Exclude<RunStatus, 'queued' | 'running'>;
+  };
+  /** Only for what is no result: the worker crashed, the host was lost, the shell could not be started. */
+  'response.failed': { readonly error: string; readonly reason: string };
+  error: { readonly error: string; readonly reason: string };
+}
+
+export type RunEventType = keyof RunEventData;
+
+export interface StepExecutionResult {
+  /** Null when the step did not end by itself. */
+  readonly exit_code: number | null;
+  readonly duration_ms: number;
+  readonly terminal_id: string;
+  readonly output_from: number;
+  readonly output_to: number;
+  readonly outcome: 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
+}
+
+/** A run's event together with its type, for a switch that the compiler checks. */
+export type RunEvent = {
+  readonly [T in RunEventType]: { readonly type: T; readonly data: RunEventData[T] };
+}[RunEventType];
+
+/** What `workers/shell` is started with (`StartWorkerOptions.spec` of kind `shell`). */
+export interface ShellRunSpec {
+  readonly runId: string;
+  readonly task: string;
+  readonly commands: readonly string[];
+  /** Absolute path. */
+  readonly shell: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cols: number;
+  readonly rows: number;
+  readonly timeoutMs: number | null;
+  readonly platform: string;
+}

@@ -1,0 +1,187 @@
+import { type Disposable, DisposableStore } from '../../base/disposable.ts';
+import { Emitter, type Event } from '../../base/emitter.ts';
+import { OrchestratorError } from '../../base/errors.ts';
+import type { CoreContext } from '../context.ts';
+import type { RunFilter } from '../ports/store.ts';
+import type { SessionManager } from '../sessions/sessionManager.ts';
+import type { PtyManager } from '../terminals/ptyManager.ts';
+import { removeTerminal } from '../terminals/terminalChanges.ts';
+import { checkInteger } from '../text.ts';
+import { waitFor } from '../waitFor.ts';
+import { isRunEnded, type Run, type RunRequest } from './run.ts';
+import { appendRunEvent } from './runEnd.ts';
+import { RunExecutor } from './runExecutor.ts';
+import { checkRunRequest } from './runRequest.ts';
+
+const defaultPage = 100;
+
+export class RunManager implements Disposable {
+  /** After each stored change of a run. */
+  readonly onDidChange: Event<Run>;
+  /** For the Orchestrator: start-up and the process host's events. */
+  readonly executor: RunExecutor;
+  private readonly context: CoreContext;
+  private readonly sessions: SessionManager;
+  private readonly terminals: PtyManager;
+  private readonly disposables = new DisposableStore();
+
+  constructor(context: CoreContext, sessions: SessionManager, terminals: PtyManager) {
+    this.context = context;
+    this.sessions = sessions;
+    this.terminals = terminals;
+    this.executor = this.disposables.add(new RunExecutor(context, terminals));
+    const changed = this.disposables.add(
+      new Emitter<Run>((error) => context.logger.error('A listener of a run failed', error)),
+    );
+    this.onDidChange = changed.event;
+    this.disposables.add(
+      context.log.onDidCommit(({ changes }) => {
+        for (const change of changes) {
+          if (change.kind === 'run' && change.value !== undefined) changed.fire(change.value);
+        }
+      }),
+    );
+  }
+
+  /**
+   * Resolves once the run is stored, as `queued`; it goes on by itself. Errors: see `checkRunRequest`, and `disk_full`;
+   * after an error there is no run.
+   */
+  start(request: RunRequest): Promise<Run> {
+    return this.create(request, undefined);
+  }
+
+  /** Error: `run_not_found`. */
+  get(id: string): Run {
+    const run = this.find(id);
+    if (run !== undefined) return run;
+    throw new OrchestratorError(
+      'NOT_FOUND',
+      'run_not_found',
+      `There is no run ${id}. It may have been removed from the history.`,
+    );
+  }
+
+  find(id: string): Run | undefined {
+    return this.context.state.liveRuns.get(id) ?? this.context.store.get('run', id);
+  }
+
+  /** Newest first, ended ones too; 100 where no limit is given. */
+  list(filter: Partial<RunFilter> = {}): Run[] {
+    return this.context.store.listRuns({ limit: defaultPage, ...filter });
+  }
+
+  /** Those that have not ended, oldest first. From memory. */
+  active(): Run[] {
+    return [...this.context.state.liveRuns.values()];
+  }
+
+  /**
+   * Resolves once the abort is asked for; the run ends by its events, within 11 s in any case. A run that waits for
+   * its turn is cancelled at once. Errors: `run_not_found`, `run_not_active`, `disk_full`.
+   */
+  async abort(id: string): Promise<void> {
+    const run = this.get(id);
+    if (isRunEnded(run)) {
+      throw new OrchestratorError(
+        'FAILED_PRECONDITION',
+        'run_not_active',
+        'This run has ended already. There is nothing to abort.',
+      );
+    }
+    await this.executor.abort(id);
+  }
+
+  /**
+   * Runs the task of an ended run again as a new one, in its session while that is open; from `fromStep` (from 1) on
+   * where given. Errors: those of `start`, `run_not_found`, and `invalid_request` while it is still going on.
+   */
+  async retry(id: string, options: { readonly fromStep?: number | undefined } = {}): Promise<Run> {
+    const { request, steps, ...run } = this.get(id);
+    const { fromStep = 1 } = options;
+    if (run.status === 'queued' || run.status === 'running') {
+      throw new OrchestratorError(
+        'FAILED_PRECONDITION',
+        'invalid_request',
+        'This run is still going on. Abort it first, or wait for its end.',
+      );
+    }
+    checkInteger(fromStep, 1, steps.length, 'The step to start from');
+    const commands = steps.slice(fromStep - 1).map((step) => step.command);
+    const part = fromStep === 1 ? {} : { task: commands.join('\n'), commands };
+    const session = this.sessions.find(run.sessionId);
+    const isOpen = session !== undefined && session.state !== 'closing' && session.state !== 'closed';
+    return this.create({ ...request, ...part, sessionId: isOpen ? session.id : undefined }, id);
+  }
+
+  /**
+   * Takes an ended run out of the history, with its events, its terminals and their records. Errors: `run_not_found`,
+   * `invalid_request` while it is going on, those of reaching the process host.
+   */
+  async remove(id: string): Promise<void> {
+    const run = this.get(id);
+    if (!isRunEnded(run)) {
+      throw new OrchestratorError(
+        'FAILED_PRECONDITION',
+        'invalid_request',
+        'This run is still going on. Abort it first.',
+      );
+    }
+    const own = this.terminals.list().filter((terminal) => terminal.runId === id);
+    // Records first: if the core ends in between, the run is still listed and can be removed again.
+    for (const terminal of own) {
+      await this.terminals.kill(terminal.id);
+      await this.terminals.deleteRecord(terminal.id);
+    }
+    this.context.log.commit((tx) => {
+      if (tx.get('run', id) === undefined) return;
+      tx.delete('run', id);
+      for (const { id: terminalId } of own) {
+        const terminal = tx.get('terminal', terminalId);
+        if (terminal !== undefined) removeTerminal(tx, terminal);
+      }
+      tx.report('run.removed', { sessionId: run.sessionId, runId: id }, { task: run.request.task });
+    });
+  }
+
+  /** Errors: `run_not_found` (also when it is removed meanwhile), `aborted` by the signal, `closed`. */
+  waitForEnd(id: string, signal?: AbortSignal): Promise<Run> {
+    const { log } = this.context;
+    const read = (): Run | undefined => {
+      const run = this.get(id);
+      return isRunEnded(run) ? run : undefined;
+    };
+    return waitFor({ read, changes: log.onDidCommit, closes: log.onDidClose, signal });
+  }
+
+  dispose(): void {
+    this.disposables.dispose();
+  }
+
+  private async create(request: RunRequest, retryOf: string | undefined): Promise<Run> {
+    const { ids, clock, log } = this.context;
+    const checked = await checkRunRequest(request, this.context, this.sessions);
+    const id = ids.uuidV7();
+    const now = clock.now();
+    const run: Run = {
+      id,
+      sessionId: checked.session.id,
+      request: checked.request,
+      status: 'queued',
+      steps: checked.commands.map((command, index) => ({ index: index + 1, command, status: 'pending' })),
+      createdAt: now,
+      isAborting: false,
+      terminalIds: [],
+      retryOf,
+    };
+    log.commit((tx) => {
+      tx.put('run', run);
+      const data = { status: 'accepted', run_id: id } as const;
+      appendRunEvent(tx, run, { type: 'response.created', data }, now);
+      // The ledger entry of its worker, which has the same id: written before there is one.
+      tx.setWorkerCursor(id, 0);
+    });
+    this.executor.pump();
+    return run;
+  }
+}

@@ -1,0 +1,41 @@
+import type { TerminalExitStatus } from '../ports/processHost.ts';
+
+/** A PTY and its record, as the core remembers it. */
+export interface Terminal {
+  /** UUID v4. */
+  readonly id: string;
+  readonly sessionId: string;
+  readonly name: string;
+  /** Owner id such as `orchestrator:coordinator-001:codegen`; null for a person's own terminal. */
+  readonly managedBy: string | null;
+  /** The run that it belongs to, or null. */
+  readonly runId: string | null;
+  readonly shell: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly cols: number;
+  readonly rows: number;
+  /** 0 until the process runs. */
+  readonly pid: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly state: 'starting' | 'running' | 'exited';
+  readonly exit?: TerminalExitStatus | undefined;
+}
+
+export interface SpawnTerminalRequest {
+  readonly sessionId?: string | undefined;
+  readonly name?: string | undefined;
+  readonly managedBy?: string | null | undefined;
+  /** Program; the user's shell when missing. */
+  readonly shell?: string | undefined;
+  readonly args?: readonly string[] | undefined;
+  /** The session's directory when missing. */
+  readonly cwd?: string | undefined;
+  /** Over the inherited environment; null removes a variable. */
+  readonly env?: Readonly<Record<string, string | null>> | undefined;
+  /** 1 to 1,000; default 80. */
+  readonly cols?: number | undefined;
+  /** 1 to 1,000; default 24. */
+  readonly rows?: number | undefined;
+}

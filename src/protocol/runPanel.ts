@@ -1,0 +1,128 @@
+import * as z from 'zod/mini';
+
+/**
+ * Messages between the run panel (a webview) and its host. The host owns the truth: it sends a whole snapshot when the
+ * panel is ready or comes back from hidden, then deltas. The panel checks nothing but shapes; the host checks all.
+ */
+
+const runStatus = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out']);
+const stepStatus = z.enum(['pending', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'skipped']);
+
+const stepView = z.object({
+  /** From 1. */
+  index: z.number(),
+  command: z.string(),
+  status: stepStatus,
+  /** Milliseconds since the epoch. */
+  startedAt: z.optional(z.number()),
+  durationMs: z.optional(z.number()),
+  exitCode: z.optional(z.nullable(z.number())),
+  terminalId: z.optional(z.string()),
+  /** Bytes of output so far. */
+  outputBytes: z.number(),
+});
+export type StepView = z.infer<typeof stepView>;
+
+const runView = z.object({
+  id: z.string(),
+  task: z.string(),
+  status: runStatus,
+  isAborting: z.boolean(),
+  sessionId: z.string(),
+  sessionName: z.string(),
+  engine: z.string(),
+  shell: z.string(),
+  cwd: z.string(),
+  createdAt: z.number(),
+  startedAt: z.optional(z.number()),
+  endedAt: z.optional(z.number()),
+  steps: z.array(stepView),
+  /** How steps are told apart, when it is not by marks: a sentence for the person. */
+  notice: z.optional(z.string()),
+  /** Why it failed where no step tells. */
+  error: z.optional(z.string()),
+});
+export type RunView = z.infer<typeof runView>;
+
+const historyEntry = z.object({
+  id: z.string(),
+  task: z.string(),
+  status: runStatus,
+  createdAt: z.number(),
+  durationMs: z.optional(z.number()),
+  sessionName: z.string(),
+});
+export type HistoryEntry = z.infer<typeof historyEntry>;
+
+const sessionChoice = z.object({ id: z.string(), name: z.string(), cwd: z.string() });
+export type SessionChoice = z.infer<typeof sessionChoice>;
+
+/** Extension host → panel. */
+export const hostMessage = z.discriminatedUnion('type', [
+  /** Everything, at once. `run` null shows the empty task box. Output of steps follows as `output`. */
+  z.object({
+    type: z.literal('snapshot'),
+    /** The host's clock, so that durations tick right whatever the browser's clock says. */
+    now: z.number(),
+    run: z.nullable(runView),
+    history: z.array(historyEntry),
+    sessions: z.array(sessionChoice),
+    /** Text for the task box, e.g. from "Run Again". */
+    draft: z.optional(z.string()),
+    /** The core is starting, or cannot: a sentence, with commands of buttons. */
+    banner: z.optional(z.string()),
+  }),
+  z.object({ type: z.literal('run'), now: z.number(), run: runView }),
+  /**
+   * Output of one step as text (already decoded; line ends as the terminal sent them). `from` and `to` are absolute
+   * offsets; `isReset` means that what was shown of the step before is to be dropped.
+   */
+  z.object({
+    type: z.literal('output'),
+    step: z.number(),
+    from: z.number(),
+    to: z.number(),
+    text: z.string(),
+    isReset: z.boolean(),
+    /** Bytes before `from` that are not shown here (too long for the panel) or no longer kept. */
+    omittedBytes: z.number(),
+  }),
+  z.object({ type: z.literal('history'), history: z.array(historyEntry) }),
+  z.object({ type: z.literal('sessions'), sessions: z.array(sessionChoice) }),
+  /** What the person asked for was refused: shown beside the task box. */
+  z.object({
+    type: z.literal('problem'),
+    message: z.string(),
+    field: z.optional(z.enum(['task', 'session'])),
+  }),
+  /** The core went away or came back. */
+  z.object({ type: z.literal('connection'), isConnected: z.boolean(), message: z.optional(z.string()) }),
+]);
+export type HostMessage = z.infer<typeof hostMessage>;
+
+/** Panel → extension host. */
+export const panelMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready') }),
+  z.object({
+    type: z.literal('run'),
+    task: z.string().check(z.maxLength(100_000)),
+    sessionId: z.optional(z.string()),
+  }),
+  z.object({ type: z.literal('abort'), runId: z.string() }),
+  z.object({ type: z.literal('retry'), runId: z.string(), fromStep: z.optional(z.number()) }),
+  z.object({ type: z.literal('openRun'), runId: z.string() }),
+  z.object({ type: z.literal('openTerminal'), terminalId: z.string() }),
+  z.object({ type: z.literal('copyOutput'), step: z.number() }),
+  /** The person wants a step's whole output, as a read-only document. */
+  z.object({ type: z.literal('openOutput'), step: z.number() }),
+  /** A step was opened or folded: the host sends output of open steps only. */
+  z.object({ type: z.literal('showStep'), step: z.number(), isOpen: z.boolean() }),
+  z.object({
+    type: z.literal('openFile'),
+    path: z.string().check(z.maxLength(4_096)),
+    line: z.optional(z.number()),
+    column: z.optional(z.number()),
+  }),
+  z.object({ type: z.literal('openLink'), url: z.string().check(z.maxLength(4_096)) }),
+]);
+export type PanelMessage = z.infer<typeof panelMessage>;

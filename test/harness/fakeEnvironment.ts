@@ -1,0 +1,24 @@
+import type { Environment } from '../../src/core/ports/environment.ts';
+
+/** A machine with the directories /work, /home/me and those of `directories`, and the shells sh and bash. */
+export function createFakeEnvironment(directories: readonly string[] = []): Environment {
+  const known = new Set(['/work', '/home/me', ...directories]);
+  const shells = new Map(
+    ['sh', 'bash', '/bin/sh', '/bin/bash'].map((name) => [
+      name,
+      `/bin/${name.slice(name.lastIndexOf('/') + 1)}`,
+    ]),
+  );
+  return {
+    platform: 'linux',
+    isDirectory: (path) => Promise.resolve(known.has(path)),
+    findProgram: (file) => Promise.resolve(shells.get(file)),
+    defaultShell: () => '/bin/bash',
+    homeDirectory: () => '/home/me',
+    childEnvironment: (extra = {}) => {
+      const env: Record<string, string> = { TERM: 'xterm-256color' };
+      for (const [name, value] of Object.entries(extra)) if (value !== null) env[name] = value;
+      return env;
+    },
+  };
+}
