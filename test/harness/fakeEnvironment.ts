@@ -1,8 +1,8 @@
 import type { Environment } from '../../src/core/ports/environment.ts';
 
-/** A machine with the directories /work, /home/me and those of `directories`, and the shells sh and bash. */
+/** A machine with the directories /srv/app, /home/me and those of `directories`, and the shells sh and bash. */
 export function createFakeEnvironment(directories: readonly string[] = []): Environment {
-  const known = new Set(['/work', '/home/me', ...directories]);
+  const known = new Set(['/srv/app', '/home/me', ...directories]);
   const shells = new Map(
     ['sh', 'bash', '/bin/sh', '/bin/bash'].map((name) => [
       name,

@@ -48,7 +48,7 @@ describe('childEnvironment', () => {
       ORIGINAL_XDG_CURRENT_DESKTOP: 'GNOME',
       XDG_CURRENT_DESKTOP: 'Unity',
       GIT_ASKPASS: '/usr/share/code/resources/app/extensions/git/dist/askpass.sh',
-      NODE_OPTIONS: '--require /root/.vscode/extensions/ms-vscode.js-debug/src/bootloader.js',
+      NODE_OPTIONS: '--require /home/dev/.vscode/extensions/ms-vscode.js-debug/src/bootloader.js',
       NODE_CHANNEL_FD: '3',
       TMUX: '/tmp/tmux',
       TERM_PROGRAM: 'vscode',

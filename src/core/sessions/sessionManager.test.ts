@@ -17,9 +17,9 @@ afterEach(async () => {
 
 describe('sessions', () => {
   it('are made, named, renamed and listed, oldest first', async () => {
-    const first = await core.sessions.create({ cwd: '/work/' });
+    const first = await core.sessions.create({ cwd: '/srv/app/' });
     const second = await core.sessions.create({ name: ' my\n session ', owner: 'orchestrator:c-1' });
-    expect(first).toMatchObject({ name: 'work', cwd: '/work', owner: 'user', type: 'shell', state: 'idle' });
+    expect(first).toMatchObject({ name: 'app', cwd: '/srv/app', owner: 'user', type: 'shell', state: 'idle' });
     expect(first.id).toMatch(/^[0-9a-f]{32}$/);
     expect(second).toMatchObject({ name: 'my session', cwd: '/home/me' });
     expect((await core.sessions.rename(first.id, 'other')).name).toBe('other');
@@ -41,12 +41,12 @@ describe('sessions', () => {
 
   it('have one default a directory, also for two who ask at once', async () => {
     const [first, second] = await Promise.all([
-      core.sessions.ensureDefault('/work'),
-      core.sessions.ensureDefault('/work/'),
+      core.sessions.ensureDefault('/srv/app'),
+      core.sessions.ensureDefault('/srv/app/'),
     ]);
     expect(first.id).toBe(second.id);
     await core.sessions.close(first.id);
-    expect((await core.sessions.ensureDefault('/work')).id).not.toBe(first.id);
+    expect((await core.sessions.ensureDefault('/srv/app')).id).not.toBe(first.id);
   });
 
   it('are active while something runs in them, and say so once', async () => {
@@ -74,7 +74,7 @@ describe('closing a session', () => {
   it('ends its runs and terminals, and nothing starts in it any more', async () => {
     harness.machine.onStart = (worker) => new ScriptedWorker(harness.machine, worker).next();
     const session = await core.sessions.create({});
-    const other = await core.terminals.spawn({ cwd: '/work' });
+    const other = await core.terminals.spawn({ cwd: '/srv/app' });
     const terminal = await core.terminals.spawn({ sessionId: session.id });
     const run = await core.runs.start({ sessionId: session.id, task: 'sleep 60' });
     await settle();

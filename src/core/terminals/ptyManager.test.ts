@@ -19,7 +19,7 @@ const eventTypes = (): string[] => core.events.read({ after: 0, limit: 100 }).ma
 
 describe('a terminal', () => {
   it('is written down, started, used, and ends', async () => {
-    const terminal = await core.terminals.spawn({ cwd: '/work', shell: 'sh', args: ['-l'], cols: 100 });
+    const terminal = await core.terminals.spawn({ cwd: '/srv/app', shell: 'sh', args: ['-l'], cols: 100 });
     expect(terminal).toMatchObject({
       name: 'sh',
       shell: '/bin/sh',
@@ -29,9 +29,9 @@ describe('a terminal', () => {
       pid: 1_000,
     });
     expect(core.sessions.get(terminal.sessionId)).toMatchObject({
-      cwd: '/work',
+      cwd: '/srv/app',
       state: 'active',
-      name: 'work',
+      name: 'app',
     });
     await core.terminals.write(terminal.id, 'ls\r');
     await core.terminals.resize(terminal.id, 80, 30);
