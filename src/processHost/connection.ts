@@ -1,0 +1,175 @@
+import type { Socket } from 'node:net';
+import type { Disposable } from '../base/disposable.ts';
+import { type ErrorShape, OrchestratorError } from '../base/errors.ts';
+import { heartbeatIntervalMs, type JsonFrame } from '../protocol/processHost.ts';
+import { encodeJson, encodeOutputHeader, FrameDecoder } from './frames.ts';
+import { maxMissedHeartbeats } from './wire.ts';
+
+export interface ConnectionHandler {
+  /** The answer, or an error to be thrown. */
+  onRequest(method: string, params: unknown): unknown;
+  onNotification(name: string, params: unknown): void;
+  onOutput?(stream: number, offset: number, bytes: Buffer): void;
+  /** The peer takes data again. */
+  onDrain?(): void;
+  /** Once, whoever ended it. */
+  onClose(error: OrchestratorError | undefined): void;
+}
+
+export interface ConnectionOptions {
+  /**
+   * Stops reading while the peer does not take what it was answered, so that its requests cannot pile up answers. Only
+   * one side of a connection may do so, or two that are both full wait for each other for ever.
+   */
+  readonly holdsBackReading?: boolean;
+}
+
+/** One end of the socket: requests and answers by number, notifications, output frames, heartbeats both ways. */
+export class Connection implements Disposable {
+  private readonly socket: Socket;
+  private readonly handler: ConnectionHandler;
+  private readonly pending = new Map<
+    number,
+    { resolve: (result: unknown) => void; reject: (error: Error) => void }
+  >();
+  private heartbeat: NodeJS.Timeout | undefined;
+  private nextId = 1;
+  private silentBeats = 0;
+  private isClosed = false;
+
+  constructor(socket: Socket, handler: ConnectionHandler, options: ConnectionOptions = {}) {
+    this.socket = socket;
+    this.handler = handler;
+    const decoder = new FrameDecoder({
+      onJson: (frame) => {
+        this.receive(frame);
+      },
+      onOutput: (stream, offset, bytes) => {
+        handler.onOutput?.(stream, offset, bytes);
+      },
+    });
+    socket.on('data', (chunk: Buffer) => {
+      this.silentBeats = 0;
+      try {
+        decoder.push(chunk);
+      } catch (error) {
+        this.close(OrchestratorError.from(error));
+      }
+      if (options.holdsBackReading === true && socket.writableNeedDrain) socket.pause();
+    });
+    socket.on('drain', () => {
+      if (options.holdsBackReading === true) socket.resume();
+      handler.onDrain?.();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.close(undefined);
+    });
+  }
+
+  /** From here on, after hello, both sides tell that they live and expect it of the other. */
+  beat(): void {
+    // Counted in beats, not in time: after the machine has slept, one beat is late, and nobody is lost.
+    this.heartbeat ??= setInterval(() => {
+      if (++this.silentBeats > maxMissedHeartbeats) {
+        const seconds = (maxMissedHeartbeats * heartbeatIntervalMs) / 1_000;
+        this.close(lost(`It was silent for ${seconds} seconds.`));
+      } else this.notify('ping', {});
+    }, heartbeatIntervalMs).unref();
+  }
+
+  get isCongested(): boolean {
+    return this.isClosed || this.socket.writableNeedDrain;
+  }
+
+  /** @throws the peer's error, or process_host_lost when the connection ends before the answer. */
+  request(method: string, params: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.isClosed) {
+        reject(lost('The connection is closed.'));
+        return;
+      }
+      const id = this.nextId++;
+      // Encoding throws for what is too large; then nothing was sent and nothing waits.
+      const frame = encodeJson({ id, method, params });
+      this.pending.set(id, { resolve, reject });
+      this.socket.write(frame);
+    });
+  }
+
+  notify(name: string, params: unknown): void {
+    if (!this.isClosed) this.socket.write(encodeJson({ notify: name, params }));
+  }
+
+  sendOutput(stream: number, offset: number, bytes: Buffer): void {
+    if (this.isClosed) return;
+    this.socket.cork();
+    this.socket.write(encodeOutputHeader(stream, offset, bytes.length));
+    this.socket.write(bytes);
+    this.socket.uncork();
+  }
+
+  /** Ends the connection at once; what is pending fails with `error`. */
+  close(error: OrchestratorError | undefined): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    clearInterval(this.heartbeat);
+    this.socket.destroy();
+    const reason = error ?? lost('The connection was closed.');
+    for (const { reject } of this.pending.values()) reject(reason);
+    this.pending.clear();
+    this.handler.onClose(error);
+  }
+
+  /** Ends the connection after what was written so far has been handed to the peer. */
+  end(): void {
+    this.socket.end();
+  }
+
+  dispose(): void {
+    this.close(undefined);
+  }
+
+  private receive(frame: JsonFrame): void {
+    // Frames of a connection that was closed for an earlier one of the same chunk.
+    if (this.isClosed) return;
+    if ('method' in frame && typeof frame.method === 'string' && typeof frame.id === 'number') {
+      void this.answer(frame.id, frame.method, frame.params);
+    } else if ('notify' in frame && typeof frame.notify === 'string') {
+      if (frame.notify !== 'ping') this.handler.onNotification(frame.notify, frame.params);
+    } else if ('id' in frame && typeof frame.id === 'number') {
+      const waiting = this.pending.get(frame.id);
+      this.pending.delete(frame.id);
+      if ('error' in frame) waiting?.reject(OrchestratorError.fromShape(frame.error));
+      else if ('result' in frame) waiting?.resolve(frame.result);
+    } else {
+      throw new OrchestratorError(
+        'INVALID_ARGUMENT',
+        'protocol_violation',
+        'A message is neither request nor answer.',
+      );
+    }
+  }
+
+  private async answer(id: number, method: string, params: unknown): Promise<void> {
+    try {
+      // Called before anything is awaited, so that requests take effect in the order in which they came.
+      const result = await this.handler.onRequest(method, params);
+      this.respond({ id, result: result ?? null });
+    } catch (error) {
+      this.respond({ id, error: OrchestratorError.from(error).toShape() });
+    }
+  }
+
+  private respond(frame: { id: number; result: unknown } | { id: number; error: ErrorShape }): void {
+    if (!this.isClosed) this.socket.write(encodeJson(frame));
+  }
+}
+
+export function lost(why: string): OrchestratorError {
+  return new OrchestratorError(
+    'UNAVAILABLE',
+    'process_host_lost',
+    `The process host does not answer any more. ${why}`,
+  );
+}

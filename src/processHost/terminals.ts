@@ -1,0 +1,288 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OrchestratorError } from '../base/errors.ts';
+import { isUuid } from '../base/ids.ts';
+import type { SpawnTerminalOptions, TerminalExit, TerminalExitStatus } from '../core/ports/processHost.ts';
+import type { Ledger } from './ledger.ts';
+import { processTable } from './processTable.ts';
+import { defaultGraceMs, findTrees, killTrees, type TreeRoot } from './processTree.ts';
+import { checkDirectory, findProgram } from './programs.ts';
+import { type PtyProcess, spawnPty } from './ptyProcess.ts';
+import { Terminal } from './terminal.ts';
+
+export interface TerminalsDependencies {
+  /** Holds a folder a terminal. */
+  readonly dir: string;
+  readonly ledger: Ledger;
+  onExit(exit: TerminalExit): void;
+  /** A process ended, or a sweep: the host may have become idle. */
+  onQuiet(): void;
+  log(message: string, error?: unknown): void;
+}
+
+/** What the leader's own end leaves behind gets so long between being asked and being killed. */
+const leftoverGraceMs = 500;
+/** Who has left the terminal altogether is looked for at this distance, once for all that ended meanwhile. */
+const sweepDelayMs = 100;
+/** The last bytes of a plain command come within this time, so that nobody has to be looked for. */
+const drainMs = 30;
+/** A master that does not end although nothing of the tree is left is held by a stranger; it is closed then. */
+const strangerGraceMs = 500;
+
+interface LiveTerminal {
+  readonly terminal: Terminal;
+  readonly root: TreeRoot;
+  /** The worker that started it, if one did. */
+  readonly owner: string | undefined;
+  readonly ended: Promise<void>;
+  settle(): void;
+  wasKilled: boolean;
+  exit: { code: number; signal: number } | undefined;
+  hasDrained: boolean;
+}
+
+/** Every terminal of the state directory, and the life of their processes. */
+export class Terminals {
+  private readonly deps: TerminalsDependencies;
+  private readonly all = new Map<string, Terminal>();
+  private readonly live = new Map<string, LiveTerminal>();
+  private readonly sweeping = new Map<string, TreeRoot>();
+  private sweepTimer: NodeJS.Timeout | undefined;
+
+  constructor(deps: TerminalsDependencies) {
+    this.deps = deps;
+  }
+
+  /** Takes over what earlier hosts have left on disk; what has no exit there ended with its host. */
+  load(): void {
+    for (const name of readdirSync(this.deps.dir)) {
+      if (!isUuid(name)) continue;
+      try {
+        const terminal = Terminal.load(join(this.deps.dir, name));
+        if (terminal === undefined) continue;
+        if (terminal.isLive) {
+          terminal.finish({ exitCode: null, signal: null, reason: 'host_lost', exitedAt: Date.now() });
+        }
+        this.all.set(name, terminal);
+      } catch (error) {
+        this.deps.log(`Terminal ${name} cannot be read and is left as it is`, error);
+      }
+    }
+  }
+
+  get liveCount(): number {
+    return this.live.size;
+  }
+
+  /** Whether anything is still to be ended or looked for. */
+  get isBusy(): boolean {
+    return this.live.size > 0 || this.sweeping.size > 0;
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  list(): Terminal[] {
+    return [...this.all.values()];
+  }
+
+  /** @throws OrchestratorError terminal_not_found */
+  get(id: string): Terminal {
+    const terminal = this.all.get(id);
+    if (terminal === undefined) {
+      throw new OrchestratorError('NOT_FOUND', 'terminal_not_found', `There is no terminal ${id}.`, {
+        details: { id },
+      });
+    }
+    return terminal;
+  }
+
+  /** @throws OrchestratorError terminal_not_found, terminal_ended */
+  getLive(id: string): Terminal {
+    const terminal = this.get(id);
+    if (!terminal.isLive) {
+      throw new OrchestratorError('FAILED_PRECONDITION', 'terminal_ended', `Terminal ${id} has ended.`, {
+        details: { id },
+      });
+    }
+    return terminal;
+  }
+
+  /** @param owner id of the worker with which it ends. */
+  spawn(options: SpawnTerminalOptions, owner?: string): Terminal {
+    const { id, cwd, env } = options;
+    if (this.all.has(id)) {
+      throw new OrchestratorError('ALREADY_EXISTS', 'terminal_exists', `Terminal ${id} exists already.`);
+    }
+    checkDirectory(cwd);
+    const file = findProgram(options.file, cwd, env);
+    const token = randomBytes(16).toString('hex');
+    const startedAt = Date.now();
+    this.deps.ledger.begin({ id, kind: 'terminal', token, at: startedAt });
+    let terminal: Terminal | undefined;
+    let pty: PtyProcess;
+    try {
+      terminal = Terminal.create(join(this.deps.dir, id), { ...options, file }, startedAt);
+      const started = terminal;
+      pty = spawnPty(
+        { ...options, file, env: { ...env, ORCHESTRATOR_ID: id, ORCHESTRATOR_TOKEN: token } },
+        {
+          onData: (data) => {
+            started.receive(data);
+          },
+          onExit: (code, signal) => {
+            this.onLeaderExit(id, code, signal);
+          },
+          onEnd: () => {
+            this.onDrained(id);
+          },
+        },
+      );
+    } catch (error) {
+      terminal?.remove();
+      this.deps.ledger.ended(id, Date.now());
+      throw spawnError(file, error);
+    }
+    const startTime = processTable.startTime(pty.pid);
+    this.deps.ledger.started(id, pty.pid, startTime);
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.all.set(id, terminal);
+    this.live.set(id, {
+      terminal,
+      root: { pid: pty.pid, startTime, token, isSessionOurs: true },
+      owner,
+      ended: promise,
+      settle: () => {
+        resolve(undefined);
+      },
+      wasKilled: false,
+      exit: undefined,
+      hasDrained: false,
+    });
+    terminal.attach(pty);
+    return terminal;
+  }
+
+  /** Resolves once the whole tree is gone and the exit was told. Ended terminals: at once. */
+  async kill(id: string, graceMs = defaultGraceMs): Promise<void> {
+    this.get(id);
+    const live = this.live.get(id);
+    if (live === undefined) return;
+    live.wasKilled = true;
+    live.terminal.drain();
+    if (!(await killTrees([live.root], graceMs))) {
+      throw new OrchestratorError(
+        'ABORTED',
+        'internal',
+        `Processes of terminal ${id} do not end even when they are killed; they wait inside the system, for a disk or a network file system perhaps.`,
+      );
+    }
+    this.closeIfStuck(live);
+    await live.ended;
+  }
+
+  async killOwnedBy(owner: string): Promise<void> {
+    const owned = [...this.live].filter(([, live]) => live.owner === owner);
+    await Promise.allSettled(owned.map(([id]) => this.kill(id)));
+  }
+
+  async killAll(graceMs: number): Promise<void> {
+    await Promise.allSettled([...this.live.keys()].map((id) => this.kill(id, graceMs)));
+    await this.sweep();
+  }
+
+  /** @throws OrchestratorError for one that lives. */
+  remove(id: string): void {
+    const terminal = this.get(id);
+    if (terminal.isLive) {
+      throw new OrchestratorError(
+        'FAILED_PRECONDITION',
+        'invalid_request',
+        `Terminal ${id} is still running. End it before it is removed.`,
+      );
+    }
+    this.all.delete(id);
+    terminal.remove();
+  }
+
+  private onLeaderExit(id: string, code: number, signal: number): void {
+    const live = this.live.get(id);
+    if (live === undefined) return;
+    live.exit = { code, signal };
+    live.terminal.drain();
+    if (live.hasDrained) this.finish(id, live);
+    // Somebody of the tree still has the terminal open. The exit is told once they are gone and the last byte is in.
+    else void this.endLeftovers(live);
+  }
+
+  private async endLeftovers(live: LiveTerminal): Promise<void> {
+    try {
+      await delay(drainMs);
+      if (live.hasDrained) return;
+      if ((await findTrees([live.root])).length > 0) await killTrees([live.root], leftoverGraceMs);
+    } catch (error) {
+      this.deps.log('Cannot look for what a terminal has left behind', error);
+    }
+    this.closeIfStuck(live);
+  }
+
+  private closeIfStuck(live: LiveTerminal): void {
+    void delay(strangerGraceMs, undefined, { ref: false }).then(() => {
+      if (!live.hasDrained) live.terminal.closeMaster();
+    });
+  }
+
+  private onDrained(id: string): void {
+    const live = this.live.get(id);
+    if (live === undefined) return;
+    live.hasDrained = true;
+    if (live.exit !== undefined) this.finish(id, live);
+  }
+
+  private finish(id: string, live: LiveTerminal): void {
+    const { exit, wasKilled } = live;
+    if (exit === undefined || !this.live.delete(id)) return;
+    const status: TerminalExitStatus = {
+      exitCode: exit.signal === 0 ? exit.code : null,
+      signal: exit.signal === 0 ? null : exit.signal,
+      reason: wasKilled ? 'killed' : 'exited',
+      exitedAt: Date.now(),
+    };
+    const told = live.terminal.finish(status);
+    this.deps.onExit(told);
+    live.settle();
+    this.sweeping.set(id, live.root);
+    this.sweepTimer ??= setTimeout(() => void this.sweep(), sweepDelayMs);
+  }
+
+  /** Ends what has left its ended terminal behind (forked twice, a session of its own), then closes the ledger. */
+  private async sweep(): Promise<void> {
+    clearTimeout(this.sweepTimer);
+    this.sweepTimer = undefined;
+    const batch = [...this.sweeping];
+    const roots = batch.map(([, root]) => root);
+    try {
+      if (roots.length > 0 && (await findTrees(roots)).length > 0) await killTrees(roots, leftoverGraceMs);
+      for (const [id] of batch) this.deps.ledger.ended(id, Date.now());
+    } catch (error) {
+      this.deps.log('Cannot look for what ended terminals have left behind', error);
+    }
+    for (const [id] of batch) this.sweeping.delete(id);
+    if (this.sweeping.size > 0) this.sweepTimer ??= setTimeout(() => void this.sweep(), sweepDelayMs);
+    this.deps.onQuiet();
+  }
+}
+
+function spawnError(file: string, error: unknown): OrchestratorError {
+  const known = OrchestratorError.from(error);
+  if (known.reason !== 'internal') return known;
+  return new OrchestratorError(
+    'RESOURCE_EXHAUSTED',
+    'spawn_failed',
+    `${file} could not be started: ${known.message}. The system may have run out of processes, pseudo-terminals or open files: end some terminals and try again.`,
+    { cause: error },
+  );
+}
