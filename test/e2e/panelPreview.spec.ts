@@ -1,0 +1,291 @@
+import { join } from 'node:path';
+import AxeBuilder from '@axe-core/playwright';
+import { chromium } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostMessage, PanelMessage } from '../../src/protocol/runPanel.ts';
+import { artifact } from '../harness/paths.ts';
+import { output, run, scenarios, snapshot, testOutput } from './panelPreview/scenarios.ts';
+import { servePanel } from './panelPreview/server.ts';
+import type { themes } from './panelPreview/themes.ts';
+
+/**
+ * The built panel in a browser, without an editor: under the content security policy of the real page, with the
+ * variables of VS Code's four default themes and a host that only remembers what it is told.
+ */
+
+let server: Awaited<ReturnType<typeof servePanel>>;
+let browser: Browser;
+
+beforeAll(async () => {
+  server = await servePanel(process.env['PANEL_DIST'] ?? join(import.meta.dirname, '../../dist/webview'));
+  browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+    ],
+  });
+});
+
+afterAll(async () => {
+  await browser.close();
+  server.close();
+});
+
+class Panel implements AsyncDisposable {
+  readonly page: Page;
+  private readonly errors: string[] = [];
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.on('pageerror', (error) => this.errors.push(error.message));
+  }
+
+  static async open(theme = 'dark', width = 900, height = 640, scale = 1): Promise<Panel> {
+    const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: scale });
+    const panel = new Panel(await context.newPage());
+    await panel.page.goto(`${server.url}?theme=${theme}&still`);
+    await panel.until((posted) => posted.length > 0);
+    return panel;
+  }
+
+  async send(...messages: HostMessage[]): Promise<void> {
+    for (const message of messages) await this.page.evaluate((data) => window.postMessage(data), message);
+    // Two frames: one parses, one paints.
+    await this.page.evaluate(
+      () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+    );
+  }
+
+  posted(): Promise<PanelMessage[]> {
+    return this.page.evaluate(() => (window as unknown as { posted: PanelMessage[] }).posted);
+  }
+
+  async until(isMet: (posted: PanelMessage[]) => boolean): Promise<void> {
+    await expect.poll(async () => isMet(await this.posted())).toBe(true);
+  }
+
+  /** Is it within the visible part of the scroller? (To Playwright, what is scrolled away is visible too.) */
+  async shows(text: string, selector = '.line'): Promise<boolean> {
+    const box = await this.page
+      .locator(selector, { hasText: text })
+      .first()
+      .boundingBox({ timeout: 500 })
+      .catch(() => null);
+    const view = await this.page.locator('.scroller').boundingBox();
+    return box !== null && view !== null && box.y >= view.y && box.y + box.height <= view.y + view.height + 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const violations = await this.page.evaluate(
+      () => (window as unknown as { violations: string[] }).violations,
+    );
+    await this.page.context().close();
+    expect([...violations, ...this.errors]).toEqual([]);
+  }
+}
+
+const lines = (from: number, to: number): string =>
+  Array.from({ length: to - from }, (_, i) => `line ${from + i} of a flood\r\n`).join('');
+
+describe('how the run panel looks', () => {
+  const sizes: [
+    scenario: string,
+    themes: (keyof typeof themes)[],
+    width: number,
+    height: number,
+    scale: number,
+  ][] = [
+    ['empty', ['dark'], 900, 640, 1],
+    ['history', ['dark', 'light'], 900, 640, 1],
+    ['history', ['light'], 280, 640, 1],
+    ['running', ['dark', 'light', 'hc-dark', 'hc-light'], 900, 640, 1],
+    ['running', ['dark'], 450, 320, 2],
+    ['failed', ['dark', 'light', 'hc-dark', 'hc-light'], 900, 640, 1],
+    ['failed', ['dark'], 280, 640, 1],
+    ['succeeded', ['light'], 900, 640, 1],
+    ['long', ['dark'], 900, 640, 1],
+    ['long', ['light'], 280, 700, 1],
+    ['rtl', ['dark'], 900, 520, 1],
+    ['disconnected', ['light'], 900, 640, 1],
+  ];
+  for (const [name, themeNames, width, height, scale] of sizes) {
+    for (const theme of themeNames) {
+      it(`${name}, ${theme}, ${width} px wide at ${scale * 100} %`, async () => {
+        await using panel = await Panel.open(theme, width, height, scale);
+        await panel.send(...(scenarios[name]?.(Date.now()) ?? []));
+        await panel.page.screenshot({ path: artifact(`screenshots/panel-${name}-${theme}-${width}.png`) });
+        const { violations } = await new AxeBuilder({ page: panel.page }).analyze();
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual(
+          [],
+        );
+        // Nothing sticks out to the side.
+        expect(await panel.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+      });
+    }
+  }
+});
+
+describe('how the run panel behaves', () => {
+  it('asks once before it aborts, by mouse and by Alt+A, and can be told to keep running', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    await panel.send(snapshot(Date.now(), run(Date.now())));
+    await page.getByRole('button', { name: 'Abort' }).click();
+    await page.getByRole('button', { name: 'Keep Running' }).click();
+    await page.keyboard.press('Alt+a');
+    await page.getByRole('button', { name: 'Abort Run' }).waitFor();
+    expect((await panel.posted()).some(({ type }) => type === 'abort')).toBe(false);
+    await page.screenshot({ path: artifact('screenshots/panel-abort.png') });
+    await page.keyboard.press('Alt+a');
+    expect(await panel.posted()).toContainEqual({ type: 'abort', runId: 'run-1' });
+  });
+
+  it('tells the host which steps are open, and moves between them by keyboard', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    await panel.send(snapshot(Date.now(), run(Date.now())), output(3, testOutput));
+    expect(await panel.posted()).toContainEqual({ type: 'showStep', step: 3, isOpen: true });
+    await page.locator('body').press('j');
+    await page.keyboard.press('k');
+    await page.keyboard.press('Enter');
+    await panel.until((posted) => posted.some((m) => m.type === 'showStep' && m.step === 2 && m.isOpen));
+    await page.keyboard.press('ArrowLeft');
+    await panel.until((posted) => posted.some((m) => m.type === 'showStep' && m.step === 2 && !m.isOpen));
+    await page.keyboard.press('End');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('step-4');
+  });
+
+  it('runs a task with Ctrl+Enter, says what is wrong with an empty one, and recalls earlier ones', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    await panel.send(snapshot(Date.now(), null));
+    const box = page.getByRole('textbox', { name: /Task/ });
+    await box.press('Control+Enter');
+    await page.getByText('Write a task first').first().waitFor();
+    expect(await box.getAttribute('aria-invalid')).toBe('true');
+    await page.screenshot({ path: artifact('screenshots/panel-empty-task.png') });
+    await box.fill('draft');
+    expect(await box.getAttribute('aria-invalid')).toBe('false');
+    await box.press('ArrowUp');
+    expect(await box.inputValue()).toBe('npm ci\nnpm run build\nnpm test\nnpm run lint');
+    await box.press('ArrowUp');
+    expect(await box.inputValue()).toBe('npm test');
+    await box.press('ArrowDown');
+    await box.press('End');
+    for (let i = 0; i < 5; i++) await box.press('ArrowDown');
+    expect(await box.inputValue()).toBe('draft');
+    await box.press('Control+Enter');
+    expect(await panel.posted()).toContainEqual({ type: 'run', task: 'draft', sessionId: 's1' });
+    await box.press('Escape');
+    expect(await page.evaluate(() => document.activeElement?.tagName)).not.toBe('VSCODE-TEXTAREA');
+  });
+
+  it('follows the output of a flood, stops when the person scrolls up, and says what came since', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    await panel.send(snapshot(Date.now(), run(Date.now())));
+    await page.evaluate(() => {
+      const log = ((window as unknown as { gaps: number[] }).gaps = [] as number[]);
+      let last = performance.now();
+      const tick = (now: number): void => {
+        log.push(now - last);
+        last = now;
+        requestAnimationFrame(tick);
+      };
+      requestAnimationFrame(tick);
+    });
+    let from = 0;
+    for (let n = 0; n < 100_000; n += 5_000) {
+      const message = output(3, lines(n, n + 5_000), { from });
+      if (message.type === 'output') from = message.to;
+      await panel.send(message);
+    }
+    await page.getByText('line 99999 of a flood').waitFor();
+    expect(await page.locator('.line').count()).toBeLessThan(400);
+    await page.getByText(/before this are not shown/).waitFor({ state: 'attached' });
+    const gaps = await page.evaluate(() =>
+      (window as unknown as { gaps: number[] }).gaps.sort((a, b) => a - b),
+    );
+    // The median frame stays smooth; single long ones belong to the machine.
+    expect(gaps[Math.floor(gaps.length / 2)]).toBeLessThan(34);
+    await page.mouse.move(400, 350);
+    await page.mouse.wheel(0, -600);
+    await expect.poll(() => panel.shows('line 99999 of a flood')).toBe(false);
+    const top = await page.locator('.scroller').evaluate((element) => element.scrollTop);
+    await panel.send(output(3, lines(100_000, 100_042), { from }));
+    const button = page.getByRole('button', { name: '42 new lines' });
+    await button.waitFor();
+    await page.screenshot({ path: artifact('screenshots/panel-new-lines.png') });
+    expect(
+      Math.abs((await page.locator('.scroller').evaluate((element) => element.scrollTop)) - top),
+    ).toBeLessThan(1_200);
+    await button.click();
+    await page.getByText('line 100041 of a flood').waitFor();
+    await button.waitFor({ state: 'detached' });
+  });
+
+  it('finds in output, goes on with Enter and F3, and shows what it found', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    await panel.send(snapshot(Date.now(), run(Date.now())), output(3, lines(0, 5_000)));
+    await page.keyboard.press('Control+f');
+    await page.keyboard.type('LINE 12');
+    await page.getByText('1 of 111').waitFor();
+    await page.locator('.match.current', { hasText: 'line 12' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByText('2 of 111').waitFor();
+    await page.keyboard.press('F3');
+    await page.keyboard.press('Shift+F3');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.press('Shift+Enter');
+    await page.getByText('111 of 111').waitFor();
+    await expect.poll(() => panel.shows('line 12', '.match.current')).toBe(true);
+    await page.screenshot({ path: artifact('screenshots/panel-find.png') });
+    await page.getByRole('button', { name: 'Match Case' }).click();
+    await page.getByText('No results').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.find').waitFor({ state: 'detached' });
+  });
+
+  it('opens links and places in files through the host', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    await panel.send(snapshot(Date.now(), run(Date.now())), output(3, testOutput));
+    await page.getByText('https://vitest.dev').click();
+    await page.getByText('src/core/pty.ts:118:7').press('Enter');
+    const posted = await panel.posted();
+    expect(posted).toContainEqual({ type: 'openLink', url: 'https://vitest.dev/guide/profiling.html' });
+    expect(posted).toContainEqual({ type: 'openFile', path: 'src/core/pty.ts', line: 118, column: 7 });
+  });
+
+  it('opens a step that fails at its first error and says so', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    await panel.send(...(scenarios['failed']?.(Date.now()) ?? []));
+    await page.getByText('Failed Tests 1').waitFor();
+    await expect.poll(() => panel.shows('AssertionError')).toBe(true);
+    await page.getByRole('button', { name: 'Retry From Here' }).click();
+    expect(await panel.posted()).toContainEqual({ type: 'retry', runId: 'run-1', fromStep: 3 });
+  });
+
+  it('keeps draft, opened steps and run over a reload', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    await panel.send(snapshot(Date.now(), run(Date.now())));
+    await page.locator('#step-1').click();
+    await page.getByRole('textbox', { name: /Task/ }).fill('half a task');
+    await page.reload();
+    await panel.until((posted) => posted.length > 0);
+    const state = await page.evaluate(() => JSON.parse(sessionStorage.getItem('state') ?? '{}') as object);
+    expect(state).toMatchObject({ runId: 'run-1', draft: 'half a task' });
+    await panel.send(snapshot(Date.now(), run(Date.now())));
+    expect(await page.locator('#step-1').getAttribute('aria-expanded')).toBe('true');
+    expect(await page.getByRole('textbox', { name: /Task/ }).inputValue()).toBe('half a task');
+  });
+});

@@ -1,0 +1,30 @@
+import '@vscode-elements/elements/dist/vscode-button/index.js';
+import '@vscode-elements/elements/dist/vscode-option/index.js';
+import '@vscode-elements/elements/dist/vscode-single-select/index.js';
+import '@vscode-elements/elements/dist/vscode-textarea/index.js';
+import { DurationElement } from './components/duration.ts';
+import { FindBarElement } from './components/findBar.ts';
+import { HeaderElement } from './components/header.ts';
+import { HistoryElement } from './components/history.ts';
+import { OutputElement } from './components/output.ts';
+import { PanelElement } from './components/panel.ts';
+import { StepsElement } from './components/steps.ts';
+import { TaskBoxElement } from './components/taskBox.ts';
+import { TimelineElement } from './components/timeline.ts';
+import { Controller } from './controller.ts';
+import { Host } from './host.ts';
+import './runPanel.css';
+
+customElements.define('ow-duration', DurationElement);
+customElements.define('ow-output', OutputElement);
+customElements.define('ow-header', HeaderElement);
+customElements.define('ow-steps', StepsElement);
+customElements.define('ow-timeline', TimelineElement);
+customElements.define('ow-find-bar', FindBarElement);
+customElements.define('ow-history', HistoryElement);
+customElements.define('ow-task-box', TaskBoxElement);
+customElements.define('ow-run-panel', PanelElement);
+
+const panel = new PanelElement();
+(document.getElementById('root') ?? document.body).append(panel);
+panel.start(new Controller(new Host()));

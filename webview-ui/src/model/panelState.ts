@@ -1,0 +1,163 @@
+import type {
+  HistoryEntry,
+  HostMessage,
+  RunView,
+  SessionChoice,
+  StepView,
+} from '../../../src/protocol/runPanel.ts';
+import { firstLineOf, plural, spokenDuration } from './format.ts';
+
+/** All that the panel shows, but for output. Never changed in place: who compares by identity sees what changed. */
+export interface PanelState {
+  /** False until the first snapshot came. */
+  readonly isReady: boolean;
+  /** Add to this browser's clock to get the host's. */
+  readonly clockOffset: number;
+  readonly run: RunView | null;
+  readonly history: readonly HistoryEntry[];
+  readonly sessions: readonly SessionChoice[];
+  readonly banner: string | undefined;
+  readonly isConnected: boolean;
+  readonly connectionMessage: string | undefined;
+  readonly problem: Problem | undefined;
+  /** Steps that the person opened or folded; the others follow `opensItself`. */
+  readonly overrides: ReadonlyMap<number, boolean>;
+}
+
+export interface Problem {
+  readonly message: string;
+  readonly field: 'task' | 'session' | undefined;
+}
+
+export type StateMessage = Exclude<HostMessage, { type: 'output' }>;
+
+export const initialState: PanelState = {
+  isReady: false,
+  clockOffset: 0,
+  run: null,
+  history: [],
+  sessions: [],
+  banner: undefined,
+  isConnected: true,
+  connectionMessage: undefined,
+  problem: undefined,
+  overrides: new Map(),
+};
+
+/** The state after a message of the host. `receivedAt` is this browser's time in milliseconds. */
+export function reduce(state: PanelState, message: StateMessage, receivedAt: number): PanelState {
+  switch (message.type) {
+    case 'snapshot':
+      return {
+        ...state,
+        isReady: true,
+        clockOffset: message.now - receivedAt,
+        run: message.run,
+        history: message.history,
+        sessions: message.sessions,
+        banner: message.banner,
+        // A snapshot comes from a core that answers, or with a banner that says why none does.
+        isConnected: true,
+        connectionMessage: undefined,
+        problem: undefined,
+        overrides: keepsRun(state, message.run) ? state.overrides : new Map(),
+      };
+    case 'run':
+      return {
+        ...state,
+        clockOffset: message.now - receivedAt,
+        run: message.run,
+        problem: keepsRun(state, message.run) ? state.problem : undefined,
+        overrides: keepsRun(state, message.run) ? state.overrides : new Map(),
+      };
+    case 'history':
+      return { ...state, history: message.history };
+    case 'sessions':
+      return { ...state, sessions: message.sessions };
+    case 'problem':
+      return { ...state, problem: { message: message.message, field: message.field } };
+    case 'connection':
+      return { ...state, isConnected: message.isConnected, connectionMessage: message.message };
+  }
+}
+
+/** Before the first snapshot the overrides come from the saved state, which was checked against the run then. */
+const keepsRun = (state: PanelState, run: RunView | null): boolean =>
+  !state.isReady || state.run?.id === run?.id;
+
+export function isActive(run: RunView): boolean {
+  return run.status === 'queued' || run.status === 'running';
+}
+
+export const isFailure = (status: StepView['status']): boolean =>
+  status === 'failed' || status === 'timed_out';
+
+/** The newest output is visible without a click: the step that runs, the one that failed, else the last that ran. */
+export function opensItself(run: RunView, step: StepView): boolean {
+  if (step.status === 'running' || isFailure(step.status)) return true;
+  if (run.steps.some((other) => other.status === 'running' || isFailure(other.status))) return false;
+  return !isActive(run) && run.steps.findLast(hasStarted)?.index === step.index;
+}
+
+export const hasStarted = (step: StepView): boolean => step.status !== 'pending' && step.status !== 'skipped';
+
+export function openSteps(state: PanelState): Set<number> {
+  const { run, overrides } = state;
+  const open = (run?.steps ?? []).filter(
+    (step) => hasStarted(step) && run !== null && (overrides.get(step.index) ?? opensItself(run, step)),
+  );
+  return new Set(open.map((step) => step.index));
+}
+
+const statusWords: Record<StepView['status'] | RunView['status'], string> = {
+  pending: 'pending',
+  queued: 'queued',
+  running: 'running',
+  succeeded: 'succeeded',
+  failed: 'failed',
+  cancelled: 'cancelled',
+  timed_out: 'timed out',
+  skipped: 'skipped',
+};
+
+export const statusWord = (status: StepView['status'] | RunView['status']): string => statusWords[status];
+
+/** Steps that ran to an end, whatever it was. */
+export function finishedSteps(run: RunView): number {
+  return run.steps.filter((step) => hasStarted(step) && step.status !== 'running').length;
+}
+
+/** What a screen reader is told after a change: states and results, never output. */
+export function announcements(before: PanelState, after: PanelState): string[] {
+  const said: string[] = [];
+  if (before.isReady && before.isConnected !== after.isConnected) {
+    said.push(
+      after.isConnected
+        ? 'Connected again.'
+        : (after.connectionMessage ?? 'The connection to the core was lost.'),
+    );
+  }
+  if (after.problem !== undefined && after.problem !== before.problem) said.push(after.problem.message);
+  const { run } = after;
+  if (run === null || !before.isReady) return said;
+  const old = before.run?.id === run.id ? before.run : null;
+  for (const step of run.steps) {
+    const oldStatus = old?.steps.find((other) => other.index === step.index)?.status;
+    if (old === null || oldStatus === step.status || step.status === 'pending') continue;
+    if (step.status === 'running')
+      said.push(`Step ${step.index} of ${run.steps.length} started: ${firstLineOf(step.command)}.`);
+    else if (step.status !== 'skipped')
+      said.push(`Step ${step.index} ${statusWord(step.status)}${resultOf(step)}.`);
+  }
+  if (run.isAborting && old?.isAborting === false) said.push('Aborting the run.');
+  if (run.status !== old?.status) {
+    if (run.status === 'running') said.push(`Run started, ${plural(run.steps.length, 'step')}.`);
+    else if (run.status !== 'queued') said.push(`Run ${statusWord(run.status)}.`);
+  }
+  return said;
+}
+
+function resultOf(step: StepView): string {
+  const exit = step.exitCode === undefined || step.exitCode === null ? '' : `, exit code ${step.exitCode}`;
+  return step.durationMs === undefined ? exit : `${exit}, ${spokenDuration(step.durationMs)}`;
+}
