@@ -1,0 +1,34 @@
+import type { CommandId } from '../contributions/ids.ts';
+import type { CommandHandler } from './context.ts';
+import { runCommands } from './runCommands.ts';
+import { sessionCommands } from './sessionCommands.ts';
+import { terminalCommands } from './terminalCommands.ts';
+import { toolCommands } from './toolCommands.ts';
+
+/** Every command that the manifest declares: one that is missing does not compile. */
+export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
+  ...sessionCommands,
+  ...runCommands,
+  ...terminalCommands,
+  ...toolCommands,
+};
+
+/** What was being done, for the message of a failure. */
+export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
+  'orchestrator.newSession': 'The session was not created',
+  'orchestrator.renameSession': 'The session was not renamed',
+  'orchestrator.closeSession': 'The session was not closed',
+  'orchestrator.runTask': 'The run was not started',
+  'orchestrator.abortRun': 'The run was not aborted',
+  'orchestrator.retryRun': 'The run was not started again',
+  'orchestrator.removeRun': 'The run was not removed',
+  'orchestrator.clearHistory': 'The history was not cleared',
+  'orchestrator.newTerminal': 'The terminal was not started',
+  'orchestrator.attachTerminal': 'The terminal was not attached',
+  'orchestrator.renameTerminal': 'The terminal was not renamed',
+  'orchestrator.killTerminal': 'The terminal was not killed',
+  'orchestrator.removeTerminal': 'The terminal was not removed',
+  'orchestrator.openOutput': 'The output was not opened',
+  'orchestrator.restartProcessHost': 'The process host was not restarted',
+  'orchestrator.takeOverState': 'The state was not taken over',
+};

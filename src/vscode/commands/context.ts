@@ -1,0 +1,29 @@
+import type { CoreService } from '../core/coreService.ts';
+import type { OutputDocuments } from '../panel/outputDocuments.ts';
+import type { RunPanels } from '../panel/runPanels.ts';
+import type { ReadyWorkbench } from '../readyWorkbench.ts';
+import type { RecordingLog } from '../ui/recordingLog.ts';
+import type { RowNode } from '../views/rowTreeProvider.ts';
+
+/** What commands work with. */
+export interface CommandContext {
+  readonly core: CoreService;
+  readonly log: RecordingLog;
+  readonly panels: RunPanels;
+  readonly documents: OutputDocuments;
+  readonly extensionId: string;
+  readonly version: string;
+  readonly home: string;
+  /** The core and what hangs on it, started if need be. Fails with the reason why it cannot. */
+  ready(): Promise<ReadyWorkbench>;
+  /** Rows that are selected in the tree which has the focus. */
+  selection(): readonly RowNode[];
+}
+
+/**
+ * Arguments as VS Code gives them: nothing (palette), a row and all selected rows (menus), or an id (links and our own
+ * calls).
+ */
+export type CommandArguments = readonly unknown[];
+
+export type CommandHandler = (context: CommandContext, args: CommandArguments) => Promise<unknown>;

@@ -1,0 +1,171 @@
+import type { Terminal } from '../../core/terminals/terminal.ts';
+import { commandIds, settingIds } from '../contributions/ids.ts';
+import type { ReadyWorkbench } from '../readyWorkbench.ts';
+import { confirm } from '../ui/problems.ts';
+import { forEachWithProgress } from '../ui/progress.ts';
+import { readSetting } from '../ui/settings.ts';
+import { baseName, count } from '../views/format.ts';
+import type { CommandArguments, CommandContext, CommandHandler } from './context.ts';
+import { defaultFolder } from './folders.ts';
+import { sessionForNew } from './sessionCommands.ts';
+import { askName, askRuns, askTerminals, hasTarget, targetIds } from './targets.ts';
+
+const newTerminal: CommandHandler = async (context, args) => {
+  const ready = await context.ready();
+  const session = await sessionForNew(context, ready.orchestrator, args, 'New terminal');
+  if (session === undefined) return;
+  const terminal = await spawn(ready, session.id);
+  ready.terminals.show(terminal);
+  return terminal.id;
+};
+
+/** A terminal that starts what the settings say. */
+function spawn({ orchestrator }: ReadyWorkbench, sessionId: string): Promise<Terminal> {
+  const shell = readSetting(settingIds.terminalShell);
+  return orchestrator.terminals.spawn({ sessionId, ...(shell === '' ? {} : { shell }) });
+}
+
+/** For VS Code's own "New Terminal" drop-down, which opens the tab itself. */
+export async function startProfileTerminal(context: CommandContext): Promise<{
+  readonly terminal: Promise<Terminal>;
+  readonly name: string;
+  readonly ready: ReadyWorkbench;
+}> {
+  const ready = await context.ready();
+  const session = await ready.orchestrator.sessions.ensureDefault(defaultFolder(context.home));
+  const shell = readSetting(settingIds.terminalShell);
+  return { terminal: spawn(ready, session.id), name: shell === '' ? 'terminal' : baseName(shell), ready };
+}
+
+interface Question {
+  readonly title: string;
+  readonly none: string;
+  readonly accepts?: (terminal: Terminal) => boolean;
+}
+
+async function ask(
+  context: CommandContext,
+  ready: ReadyWorkbench,
+  args: CommandArguments,
+  { title, none, accepts = () => true }: Question,
+): Promise<Terminal[]> {
+  if (!hasTarget(args)) await ready.live.refreshForeground(true);
+  const { foreground } = ready.live;
+  return await askTerminals(args, ready.orchestrator, {
+    title,
+    none,
+    accepts,
+    foreground,
+    home: context.home,
+  });
+}
+
+const attachTerminal: CommandHandler = async (context, args) => {
+  const ready = await context.ready();
+  const terminals = await ask(context, ready, args, {
+    title: 'Attach to which terminal?',
+    none: 'There is no terminal yet.',
+  });
+  for (const terminal of terminals) ready.terminals.show(terminal);
+};
+
+const renameTerminal: CommandHandler = async (context, args) => {
+  const ready = await context.ready();
+  const [terminal] = await ask(context, ready, args, {
+    title: 'Rename which terminal?',
+    none: 'There is no terminal yet.',
+  });
+  if (terminal === undefined) return;
+  const name = await askName('Rename terminal', terminal.name);
+  if (name === undefined || name === terminal.name) return;
+  await ready.orchestrator.terminals.rename(terminal.id, name);
+};
+
+const killTerminal: CommandHandler = async (context, args) => {
+  const ready = await context.ready();
+  const terminals = await ask(context, ready, args, {
+    title: 'Kill which terminal?',
+    none: 'No terminal is running.',
+    accepts: ({ state }) => state !== 'exited',
+  });
+  const what = terminalsText(terminals);
+  if (what === undefined) return;
+  const busy = await ready.busyPrograms(terminals);
+  const owners = new Set(terminals.flatMap(({ managedBy }) => managedBy ?? []));
+  // An idle shell of one's own is not worth a question.
+  if (busy.length > 0 || owners.size > 0 || terminals.length > 1) {
+    const programs =
+      busy.length === 0
+        ? 'Nothing runs in them.'
+        : busy.length === 1
+          ? `"${busy[0] ?? ''}" is running.`
+          : `${busy.length} have a program running: ${[...new Set(busy)].join(', ')}.`;
+    const owned = owners.size === 0 ? '' : ` Owned by ${[...owners].join(', ')}.`;
+    if (!(await confirm(`Kill ${what}?`, `${programs}${owned} The output is kept.`, 'Kill'))) return;
+  }
+  const { orchestrator } = ready;
+  await forEachWithProgress(
+    `Killing ${what}`,
+    terminals,
+    ({ name }) => name,
+    ({ id }) => orchestrator.terminals.kill(id),
+  );
+};
+
+const removeTerminal: CommandHandler = async (context, args) => {
+  const ready = await context.ready();
+  const terminals = await ask(context, ready, args, {
+    title: 'Remove which ended terminal?',
+    none: 'There is no ended terminal.',
+    accepts: ({ state }) => state === 'exited',
+  });
+  const what = terminalsText(terminals);
+  if (what === undefined) return;
+  if (!(await confirm(`Remove ${what}?`, 'The saved output is deleted. This cannot be undone.', 'Remove')))
+    return;
+  const { orchestrator } = ready;
+  await forEachWithProgress(
+    `Removing ${what}`,
+    terminals,
+    ({ name }) => name,
+    async ({ id }) => {
+      ready.terminals.detach(id);
+      await orchestrator.terminals.remove(id);
+    },
+  );
+};
+
+const openOutput: CommandHandler = async (context, args) => {
+  const ready = await context.ready();
+  const { orchestrator } = ready;
+  const isAboutTerminal = targetIds(args, 'terminal').some(
+    (id) => orchestrator.terminals.find(id) !== undefined,
+  );
+  if (isAboutTerminal) {
+    for (const terminal of await ask(context, ready, args, { title: '', none: '' })) {
+      await context.documents.open({ terminal });
+    }
+    return;
+  }
+  const runs = await askRuns(args, orchestrator, {
+    title: 'Open the output of which run?',
+    none: 'There is no run with output yet.',
+    accepts: (run) => run.terminalIds.length > 0 || run.error !== undefined,
+  });
+  for (const run of runs) await context.documents.open({ run });
+};
+
+function terminalsText(terminals: readonly Terminal[]): string | undefined {
+  const [first] = terminals;
+  if (first === undefined) return undefined;
+  return terminals.length === 1 ? `terminal "${first.name}"` : count(terminals.length, 'terminal');
+}
+
+export const terminalCommands = {
+  [commandIds.newTerminal]: newTerminal,
+  [commandIds.attachTerminal]: attachTerminal,
+  [commandIds.renameTerminal]: renameTerminal,
+  [commandIds.killTerminal]: killTerminal,
+  [commandIds.removeTerminal]: removeTerminal,
+  [commandIds.openOutput]: openOutput,
+};

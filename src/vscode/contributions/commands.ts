@@ -1,0 +1,137 @@
+import { type CommandId, commandIds as c, contextKeys, viewIds } from './ids.ts';
+
+interface CommandSpec {
+  readonly command: CommandId;
+  readonly title: string;
+  /** Codicon, without `$()`. */
+  readonly icon?: string;
+  readonly enablement?: string;
+  /** `when` of the palette; false hides the command there, because it makes no sense without its row. */
+  readonly palette?: string | false;
+}
+
+const trusted = 'isWorkspaceTrusted';
+
+const specs: readonly CommandSpec[] = [
+  { command: c.newSession, title: 'New Session', icon: 'add', enablement: trusted },
+  { command: c.renameSession, title: 'Rename Session', icon: 'edit', enablement: trusted },
+  { command: c.closeSession, title: 'Close Session', icon: 'close', enablement: trusted },
+  { command: c.runTask, title: 'Run Task', icon: 'play', enablement: trusted },
+  { command: c.openRunPanel, title: 'Open Run Panel', icon: 'rocket', enablement: trusted },
+  { command: c.showRun, title: 'Show Run', icon: 'go-to-file', enablement: trusted },
+  { command: c.abortRun, title: 'Abort Run', icon: 'debug-stop', enablement: trusted },
+  { command: c.retryRun, title: 'Retry Run', icon: 'debug-restart', enablement: trusted },
+  { command: c.removeRun, title: 'Remove Run', icon: 'trash', enablement: trusted },
+  { command: c.clearHistory, title: 'Clear History', icon: 'clear-all', enablement: trusted },
+  { command: c.searchHistory, title: 'Search History', icon: 'search', enablement: trusted },
+  {
+    command: c.clearHistorySearch,
+    title: 'Clear History Search',
+    icon: 'search-stop',
+    palette: contextKeys.hasHistorySearch,
+  },
+  { command: c.showMoreHistory, title: 'Show More History', palette: false },
+  { command: c.newTerminal, title: 'New Terminal', icon: 'terminal', enablement: trusted },
+  { command: c.attachTerminal, title: 'Attach to Terminal', icon: 'link-external', enablement: trusted },
+  { command: c.renameTerminal, title: 'Rename Terminal', icon: 'edit', enablement: trusted },
+  { command: c.killTerminal, title: 'Kill Terminal', icon: 'trash', enablement: trusted },
+  { command: c.removeTerminal, title: 'Remove Terminal', icon: 'close', enablement: trusted },
+  { command: c.openOutput, title: 'Open Output', icon: 'output', enablement: trusted },
+  { command: c.copyId, title: 'Copy ID', icon: 'copy', enablement: trusted },
+  { command: c.renameSelected, title: 'Rename Selected Row', palette: false },
+  { command: c.removeSelected, title: 'End or Remove Selected Rows', palette: false },
+  { command: c.showLog, title: 'Show Log', icon: 'output' },
+  { command: c.copyDiagnostics, title: 'Copy Diagnostics', icon: 'clippy' },
+  {
+    command: c.restartProcessHost,
+    title: 'Restart Process Host',
+    icon: 'debug-restart',
+    enablement: trusted,
+  },
+  {
+    command: c.takeOverState,
+    title: 'Take Over State From Other Window',
+    icon: 'arrow-swap',
+    palette: `${contextKeys.state} == inUse`,
+  },
+  { command: c.retryStart, title: 'Retry Start', icon: 'refresh', palette: `${contextKeys.state} == broken` },
+  { command: c.openWalkthrough, title: 'Open Walkthrough', icon: 'mortar-board' },
+  { command: c.openSettings, title: 'Open Settings', icon: 'settings-gear' },
+  { command: c.manageTrust, title: 'Manage Trust', icon: 'shield' },
+];
+
+export const commands = specs.map(({ command, title, icon, enablement }) => ({
+  command,
+  title,
+  category: 'Orchestrator',
+  ...(icon === undefined ? {} : { icon: `$(${icon})` }),
+  ...(enablement === undefined ? {} : { enablement }),
+}));
+
+const inSessions = `view == ${viewIds.sessions}`;
+const inHistory = `view == ${viewIds.history}`;
+const inTree = `view =~ /^orchestrator\\.(sessions|history)$/`;
+const has = (token: string): string => `${inTree} && viewItem =~ /\\b${token}\\b/`;
+
+/**
+ * Rows carry tokens in their context value (rows.ts): what the row is (`session`, `run`, `terminal`) and what can be
+ * done with it (`canAbort`, `canKill` …). At most three of a row's actions are inline.
+ */
+export const menus = {
+  commandPalette: specs.flatMap(({ command, palette }) =>
+    palette === undefined ? [] : [{ command, when: palette === false ? 'false' : palette }],
+  ),
+  'view/title': [
+    { command: c.newSession, when: inSessions, group: 'navigation@1' },
+    { command: c.runTask, when: inSessions, group: 'navigation@2' },
+    { command: c.newTerminal, when: inSessions, group: 'navigation@3' },
+    { command: c.openSettings, when: inSessions, group: '2_help@1' },
+    { command: c.openWalkthrough, when: inSessions, group: '2_help@2' },
+    { command: c.showLog, when: inSessions, group: '3_diagnose@1' },
+    { command: c.copyDiagnostics, when: inSessions, group: '3_diagnose@2' },
+    { command: c.restartProcessHost, when: inSessions, group: '3_diagnose@3' },
+    { command: c.searchHistory, when: inHistory, group: 'navigation@1' },
+    {
+      command: c.clearHistorySearch,
+      when: `${inHistory} && ${contextKeys.hasHistorySearch}`,
+      group: 'navigation@2',
+    },
+    { command: c.clearHistory, when: inHistory, group: '1_clear@1' },
+  ],
+  'view/item/context': [
+    { command: c.runTask, when: has('session'), group: 'inline@1' },
+    { command: c.newTerminal, when: has('session'), group: 'inline@2' },
+    { command: c.closeSession, when: has('session'), group: 'inline@3' },
+    { command: c.runTask, when: has('session'), group: '1_start@1' },
+    { command: c.newTerminal, when: has('session'), group: '1_start@2' },
+    { command: c.renameSession, when: has('session'), group: '2_change@1' },
+    { command: c.closeSession, when: has('session'), group: '3_end@1' },
+
+    { command: c.abortRun, when: has('canAbort'), group: 'inline@1' },
+    { command: c.retryRun, when: has('canRetry'), group: 'inline@2' },
+    { command: c.showRun, when: has('run'), group: '1_open@1' },
+    { command: c.openOutput, when: has('hasOutput'), group: '1_open@2' },
+    { command: c.attachTerminal, when: has('runTerminal'), group: '1_open@3' },
+    { command: c.retryRun, when: has('canRetry'), group: '2_change@1' },
+    { command: c.abortRun, when: has('canAbort'), group: '3_end@1' },
+    { command: c.removeRun, when: has('endedRun'), group: '3_end@2' },
+
+    { command: c.attachTerminal, when: has('terminal'), group: 'inline@1' },
+    { command: c.killTerminal, when: has('canKill'), group: 'inline@2' },
+    { command: c.removeTerminal, when: has('endedTerminal'), group: 'inline@2' },
+    { command: c.attachTerminal, when: has('terminal'), group: '1_open@1' },
+    { command: c.openOutput, when: has('terminal'), group: '1_open@2' },
+    { command: c.renameTerminal, when: has('terminal'), group: '2_change@1' },
+    { command: c.killTerminal, when: has('canKill'), group: '3_end@1' },
+    { command: c.removeTerminal, when: has('endedTerminal'), group: '3_end@2' },
+
+    { command: c.copyId, when: has('copyable'), group: '9_copy@1' },
+  ],
+};
+
+/** Keys only where a row of ours has the focus: they never shadow anyone else's. */
+const onRow = `focusedView =~ /^orchestrator\\.(sessions|history)$/ && listFocus && !inputFocus`;
+export const keybindings = [
+  { command: c.renameSelected, key: 'f2', mac: 'enter', when: onRow },
+  { command: c.removeSelected, key: 'delete', mac: 'cmd+backspace', when: onRow },
+];

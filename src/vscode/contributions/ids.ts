@@ -1,0 +1,95 @@
+/** Every id that the manifest and the code share, typed once. Loaded at activation, so it holds nothing else. */
+
+export const commandIds = {
+  newSession: 'orchestrator.newSession',
+  renameSession: 'orchestrator.renameSession',
+  closeSession: 'orchestrator.closeSession',
+  runTask: 'orchestrator.runTask',
+  openRunPanel: 'orchestrator.openRunPanel',
+  showRun: 'orchestrator.showRun',
+  abortRun: 'orchestrator.abortRun',
+  retryRun: 'orchestrator.retryRun',
+  removeRun: 'orchestrator.removeRun',
+  clearHistory: 'orchestrator.clearHistory',
+  searchHistory: 'orchestrator.searchHistory',
+  clearHistorySearch: 'orchestrator.clearHistorySearch',
+  showMoreHistory: 'orchestrator.showMoreHistory',
+  newTerminal: 'orchestrator.newTerminal',
+  attachTerminal: 'orchestrator.attachTerminal',
+  renameTerminal: 'orchestrator.renameTerminal',
+  killTerminal: 'orchestrator.killTerminal',
+  removeTerminal: 'orchestrator.removeTerminal',
+  openOutput: 'orchestrator.openOutput',
+  copyId: 'orchestrator.copyId',
+  renameSelected: 'orchestrator.renameSelected',
+  removeSelected: 'orchestrator.removeSelected',
+  showLog: 'orchestrator.showLog',
+  copyDiagnostics: 'orchestrator.copyDiagnostics',
+  restartProcessHost: 'orchestrator.restartProcessHost',
+  takeOverState: 'orchestrator.takeOverState',
+  retryStart: 'orchestrator.retryStart',
+  openWalkthrough: 'orchestrator.openWalkthrough',
+  openSettings: 'orchestrator.openSettings',
+  manageTrust: 'orchestrator.manageTrust',
+} as const;
+export type CommandId = (typeof commandIds)[keyof typeof commandIds];
+
+export const settingIds = {
+  stateDirectory: 'orchestrator.stateDirectory',
+  terminalShell: 'orchestrator.terminal.shell',
+  terminalScrollback: 'orchestrator.terminal.scrollback',
+  terminalRecordLimit: 'orchestrator.terminal.recordLimitMiB',
+  terminalOnClose: 'orchestrator.terminal.onClose',
+  terminalReopen: 'orchestrator.terminal.reopenAfterReload',
+  runShell: 'orchestrator.run.shell',
+  runOpenIn: 'orchestrator.run.openIn',
+  runMaxConcurrent: 'orchestrator.run.maxConcurrent',
+  runTimeout: 'orchestrator.run.timeoutMinutes',
+  notifyFailed: 'orchestrator.notifications.runFailed',
+  notifyFinished: 'orchestrator.notifications.runFinished',
+  notifyFinishedAfter: 'orchestrator.notifications.runFinishedAfterSeconds',
+  processHostLost: 'orchestrator.notifications.processHostLost',
+} as const;
+export type SettingId = (typeof settingIds)[keyof typeof settingIds];
+
+/** The type of each setting's value, as its schema in settings.ts has it. */
+export interface SettingTypes {
+  [settingIds.stateDirectory]: string;
+  [settingIds.terminalShell]: string;
+  [settingIds.terminalScrollback]: number;
+  [settingIds.terminalRecordLimit]: number;
+  [settingIds.terminalOnClose]: 'ask' | 'kill' | 'keep';
+  [settingIds.terminalReopen]: boolean;
+  [settingIds.runShell]: string;
+  [settingIds.runOpenIn]: 'editor' | 'panel' | 'none';
+  [settingIds.runMaxConcurrent]: number;
+  [settingIds.runTimeout]: number;
+  [settingIds.notifyFailed]: boolean;
+  [settingIds.notifyFinished]: boolean;
+  [settingIds.notifyFinishedAfter]: number;
+  [settingIds.processHostLost]: boolean;
+}
+
+export const viewIds = {
+  container: 'orchestrator',
+  sessions: 'orchestrator.sessions',
+  history: 'orchestrator.history',
+  panelContainer: 'orchestratorPanel',
+  runView: 'orchestrator.runView',
+} as const;
+
+/** Context keys for `when` clauses. */
+export const contextKeys = {
+  /** One of the words of CoreState in core/coreService.ts. */
+  state: 'orchestrator.state',
+  hasHistorySearch: 'orchestrator.hasHistorySearch',
+  hasRun: 'orchestrator.hasRun',
+  hasTerminal: 'orchestrator.hasTerminal',
+  /** Never read by a `when` clause: setting it is the cheapest round trip to the window. */
+  heartbeat: 'orchestrator.private.heartbeat',
+} as const;
+
+export const panelViewType = 'orchestrator.runPanel';
+export const terminalProfileId = 'orchestrator.terminal';
+export const outputScheme = 'orchestrator-output';
+export const walkthroughId = 'gettingStarted';

@@ -1,0 +1,173 @@
+import { type SettingId, settingIds as s } from './ids.ts';
+
+/** JSON schema of one setting, as far as we use it. */
+export interface SettingSchema {
+  readonly type: 'string' | 'number' | 'integer' | 'boolean';
+  readonly default: string | number | boolean;
+  readonly scope: 'window' | 'resource' | 'machine-overridable' | 'application';
+  readonly order: number;
+  readonly markdownDescription: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly enum?: readonly string[];
+  readonly enumItemLabels?: readonly string[];
+  readonly markdownEnumDescriptions?: readonly string[];
+}
+
+export type SettingGroup = Readonly<Partial<Record<SettingId, SettingSchema>>>;
+
+const terminal: SettingGroup = {
+  [s.terminalShell]: {
+    type: 'string',
+    default: '',
+    scope: 'machine-overridable',
+    order: 1,
+    markdownDescription:
+      'Program that a new Orchestrator terminal starts: an absolute path, or a name that is found on the `PATH`. Empty starts your login shell.',
+  },
+  [s.terminalOnClose]: {
+    type: 'string',
+    default: 'ask',
+    scope: 'window',
+    order: 2,
+    enum: ['ask', 'kill', 'keep'],
+    enumItemLabels: ['Ask', 'Kill', 'Keep running'],
+    markdownEnumDescriptions: [
+      'An idle shell ends. When a program runs in it, the terminal goes on and a notification offers to kill it.',
+      'The terminal and everything that runs in it ends.',
+      'The terminal goes on without a tab. Attach to it again from the Orchestrator view.',
+    ],
+    markdownDescription:
+      'What closing the tab of an Orchestrator terminal does. Reloading or closing the window always keeps terminals running, and so does closing the tab of a terminal that an agent or a run owns.',
+  },
+  [s.terminalReopen]: {
+    type: 'boolean',
+    default: true,
+    scope: 'window',
+    order: 3,
+    markdownDescription:
+      'Open the Orchestrator terminals that were open when the window was reloaded or closed. They keep running either way.',
+  },
+  [s.terminalScrollback]: {
+    type: 'integer',
+    default: 5_000,
+    minimum: 0,
+    maximum: 100_000,
+    scope: 'window',
+    order: 4,
+    markdownDescription:
+      'Lines above the screen that are shown again when a terminal is attached. How many the tab itself keeps is set by `#terminal.integrated.scrollback#`.',
+  },
+  [s.terminalRecordLimit]: {
+    type: 'integer',
+    default: 32,
+    minimum: 1,
+    maximum: 4_096,
+    scope: 'machine-overridable',
+    order: 5,
+    markdownDescription:
+      'MiB of output that are kept on disk of each terminal; the oldest output is dropped first. Applies to terminals that are started after the change.',
+  },
+};
+
+const run: SettingGroup = {
+  [s.runShell]: {
+    type: 'string',
+    default: '',
+    scope: 'machine-overridable',
+    order: 1,
+    markdownDescription:
+      'Shell that runs the commands of a task: an absolute path, or a name that is found on the `PATH`. Steps are told apart best in bash, zsh and sh. Empty uses your login shell.',
+  },
+  [s.runOpenIn]: {
+    type: 'string',
+    default: 'editor',
+    scope: 'window',
+    order: 2,
+    enum: ['editor', 'panel', 'none'],
+    enumItemLabels: ['Editor', 'Panel', 'None'],
+    markdownEnumDescriptions: [
+      'A tab of its own in the editor area.',
+      'The Run view in the bottom panel.',
+      'A started run opens nothing; it shows in the Orchestrator view.',
+    ],
+    markdownDescription: 'Where a run is shown when it is started.',
+  },
+  [s.runMaxConcurrent]: {
+    type: 'integer',
+    default: 8,
+    minimum: 1,
+    maximum: 64,
+    scope: 'machine-overridable',
+    order: 3,
+    markdownDescription:
+      'Runs at the same time; further ones wait in a queue. Takes effect at the next start.',
+  },
+  [s.runTimeout]: {
+    type: 'number',
+    default: 0,
+    minimum: 0,
+    maximum: 10_080,
+    scope: 'window',
+    order: 4,
+    markdownDescription: 'Minutes after which a run is ended as timed out. 0 sets no limit.',
+  },
+};
+
+const notifications: SettingGroup = {
+  [s.notifyFailed]: {
+    type: 'boolean',
+    default: true,
+    scope: 'window',
+    order: 1,
+    markdownDescription: 'Notify when a run fails or times out while it is not in view.',
+  },
+  [s.notifyFinished]: {
+    type: 'boolean',
+    default: true,
+    scope: 'window',
+    order: 2,
+    markdownDescription:
+      'Notify when a run succeeds while the window does not have the focus, if it took longer than `#orchestrator.notifications.runFinishedAfterSeconds#`.',
+  },
+  [s.notifyFinishedAfter]: {
+    type: 'integer',
+    default: 30,
+    minimum: 0,
+    maximum: 86_400,
+    scope: 'window',
+    order: 3,
+    markdownDescription: 'Seconds that a run must take before its success is worth a notification.',
+  },
+  [s.processHostLost]: {
+    type: 'boolean',
+    default: true,
+    scope: 'window',
+    order: 4,
+    markdownDescription:
+      'Warn when the process host, which keeps terminals and runs alive, has ended unexpectedly.',
+  },
+};
+
+const advanced: SettingGroup = {
+  [s.stateDirectory]: {
+    type: 'string',
+    default: '',
+    scope: 'machine-overridable',
+    order: 1,
+    markdownDescription:
+      'Absolute path of the folder that holds the history, the output and the sockets of this workspace; `orchestrator --state-dir` opens the same one. Empty keeps it with the extension, a folder for each workspace. Takes effect after a reload.',
+  },
+};
+
+export const settingSchemas: readonly SettingGroup[] = [terminal, run, notifications, advanced];
+
+export const configuration = [
+  { id: 'orchestrator.terminal', title: 'Terminal', order: 1, properties: terminal },
+  { id: 'orchestrator.run', title: 'Runs', order: 2, properties: run },
+  { id: 'orchestrator.notifications', title: 'Notifications', order: 3, properties: notifications },
+  { id: 'orchestrator.advanced', title: 'Advanced', order: 4, properties: advanced },
+];
+
+/** Settings that name a program or a folder: a workspace that is not trusted must not choose them. */
+export const restrictedConfigurations: readonly SettingId[] = [s.stateDirectory, s.terminalShell, s.runShell];

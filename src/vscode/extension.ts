@@ -1,0 +1,125 @@
+/**
+ * Activation: everything is registered here, and nothing is loaded. The rest comes from workbench.js, right after
+ * activation or with the first thing that needs it.
+ */
+import * as vscode from 'vscode';
+import {
+  commandIds,
+  contextKeys,
+  outputScheme,
+  panelViewType,
+  terminalProfileId,
+  viewIds,
+} from './contributions/ids.ts';
+import { RecordingLog } from './ui/recordingLog.ts';
+import { DeferredTree } from './views/deferredTree.ts';
+import type { Frame, Workbench, WorkbenchInternals } from './workbench.ts';
+
+/** What other extensions get from `getExtension(…).exports`. */
+export interface OrchestrationWorkbenchApi {
+  readonly apiVersion: 1;
+  /** Resolves once this window serves the workspace's sessions; rejects with the reason why it does not. */
+  whenReady(): Promise<void>;
+  /** Only when the extension runs under test. */
+  readonly internals?: () => Promise<WorkbenchInternals>;
+}
+
+let loading: Promise<Workbench> | undefined;
+
+export function activate(context: vscode.ExtensionContext): OrchestrationWorkbenchApi {
+  const startedAt = performance.now();
+  const channel = vscode.window.createOutputChannel('Orchestrator', { log: true });
+  const log = new RecordingLog(channel);
+  const sessionsTree = new DeferredTree();
+  const historyTree = new DeferredTree();
+  const frame: Frame = {
+    context,
+    log,
+    sessionsTree,
+    historyTree,
+    sessionsView: vscode.window.createTreeView(viewIds.sessions, {
+      treeDataProvider: sessionsTree,
+      canSelectMany: true,
+      showCollapseAll: true,
+    }),
+    historyView: vscode.window.createTreeView(viewIds.history, {
+      treeDataProvider: historyTree,
+      canSelectMany: true,
+      showCollapseAll: true,
+    }),
+  };
+  const workbench = (): Promise<Workbench> => (loading ??= load(frame));
+  // The welcome views wait for this one.
+  void vscode.commands.executeCommand(
+    'setContext',
+    contextKeys.state,
+    vscode.workspace.isTrusted ? 'starting' : 'untrusted',
+  );
+  context.subscriptions.push(
+    channel,
+    sessionsTree,
+    historyTree,
+    frame.sessionsView,
+    frame.historyView,
+    ...Object.values(commandIds).map((id) =>
+      vscode.commands.registerCommand(id, async (...args: unknown[]) => (await workbench()).run(id, args)),
+    ),
+    vscode.window.registerWebviewPanelSerializer(panelViewType, {
+      deserializeWebviewPanel: async (panel, state: unknown) =>
+        (await workbench()).panels.deserializeWebviewPanel(panel, state),
+    }),
+    vscode.window.registerWebviewViewProvider(viewIds.runView, {
+      resolveWebviewView: async (view) => {
+        (await workbench()).panels.resolveWebviewView(view);
+      },
+    }),
+    vscode.window.registerTerminalProfileProvider(terminalProfileId, {
+      provideTerminalProfile: async () => (await workbench()).provideTerminalProfile(),
+    }),
+    vscode.workspace.registerTextDocumentContentProvider(outputScheme, {
+      provideTextDocumentContent: async (uri) =>
+        (await workbench()).documents.provideTextDocumentContent(uri),
+    }),
+  );
+  // After activation, so that nobody waits for it.
+  setImmediate(() => {
+    workbench().then(
+      (loaded) => loaded.startIfUsedBefore(),
+      (error: unknown) => {
+        // Only a damaged installation comes here: nothing of ours that could offer more is there.
+        log.error('the workbench did not load', error);
+        void vscode.commands.executeCommand('setContext', contextKeys.state, 'broken');
+        void vscode.window.showErrorMessage(
+          'Orchestrator could not load a part of itself. Reinstall the extension and reload the window; sessions and their output are kept.',
+        );
+      },
+    );
+  });
+  log.info(`activated in ${(performance.now() - startedAt).toFixed(1)} ms`);
+  return {
+    apiVersion: 1,
+    whenReady: async () => {
+      await (await workbench()).ready();
+    },
+    ...(context.extensionMode === vscode.ExtensionMode.Test
+      ? { internals: async () => (await workbench()).internals }
+      : {}),
+  };
+}
+
+/** Detaches and frees the lock. Nothing that runs is ended. */
+export async function deactivate(): Promise<void> {
+  if (loading === undefined) return;
+  const workbench = await loading;
+  await workbench.close();
+}
+
+async function load(frame: Frame): Promise<Workbench> {
+  const startedAt = performance.now();
+  // esbuild leaves this as a require of the other bundle.
+  const module = await import('./workbench.ts');
+  const workbench = new module.Workbench(frame);
+  frame.context.subscriptions.push(workbench);
+  frame.log.info(`workbench loaded in ${(performance.now() - startedAt).toFixed(1)} ms`);
+  return workbench;
+}

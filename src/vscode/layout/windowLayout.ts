@@ -1,0 +1,120 @@
+import * as vscode from 'vscode';
+import { type Disposable, DisposableStore } from '../../base/disposable.ts';
+import type { Logger } from '../../base/logger.ts';
+import { panelViewType } from '../contributions/ids.ts';
+import type { RunPanels } from '../panel/runPanels.ts';
+import type { TerminalViews } from '../terminals/terminalViews.ts';
+import { toViewColumn } from './viewColumn.ts';
+import { type OpenTerminal, readWindowLayout, WindowLayoutWriter } from './windowFile.ts';
+
+/** Long enough for a closing window to tell that it closes, before what it takes away counts as closed. */
+const saveDelayMs = 300;
+
+/** Keeps window.json, and opens again what it lists. */
+export class WindowLayoutKeeper implements Disposable {
+  private readonly stateDir: string;
+  private readonly logger: Logger;
+  private readonly terminals: TerminalViews;
+  private readonly panels: RunPanels;
+  private readonly writer: WindowLayoutWriter;
+  private readonly resources = new DisposableStore();
+  private timer: NodeJS.Timeout | undefined;
+  private isRestoring = true;
+  private isFinal = false;
+
+  constructor(stateDir: string, logger: Logger, terminals: TerminalViews, panels: RunPanels) {
+    this.stateDir = stateDir;
+    this.logger = logger;
+    this.terminals = terminals;
+    this.panels = panels;
+    this.writer = new WindowLayoutWriter(stateDir, (error) => {
+      logger.warn('the list of open terminals could not be saved', error);
+    });
+    this.resources.add(panels.onDidChangeLayout(() => this.saveSoon()));
+    this.resources.add(
+      terminals.onDidChangeLayout(({ isNew }) => {
+        // What was just opened must be found again even if the extension host is killed the next moment.
+        if (isNew) this.save();
+        else this.saveSoon();
+      }),
+    );
+  }
+
+  /**
+   * Opens again what was open. In a window that goes on with a new extension host, VS Code has kept the tabs of the
+   * old one with nothing behind them: those are closed first. After a reload it restores run panels by itself.
+   * @param isFirst nothing of this extension host's own is open yet.
+   */
+  async restore(isFirst: boolean, isReopening: boolean): Promise<void> {
+    const layout = await readWindowLayout(this.stateDir);
+    try {
+      if (layout === undefined) return;
+      if (isFirst && layout.sessionId === vscode.env.sessionId) {
+        disposeDeadTerminals(layout.terminals, this.logger);
+        if (await closeDeadPanels(this.panels)) {
+          for (const { runId, column } of layout.runPanels)
+            this.panels.openTab(runId, undefined, toViewColumn(column));
+          const active = layout.runPanels.find(({ isActive }) => isActive);
+          if (active !== undefined) this.panels.openTab(active.runId);
+        }
+      }
+      if (isReopening) this.terminals.restore(layout.terminals);
+    } finally {
+      this.isRestoring = false;
+      this.save();
+    }
+  }
+
+  /** The window closes or another one serves: what is listed now stays. */
+  async finish(): Promise<void> {
+    this.isFinal = true;
+    clearTimeout(this.timer);
+    await this.writer.flush();
+  }
+
+  dispose(): void {
+    void this.finish();
+    this.resources.dispose();
+  }
+
+  private saveSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.save(), saveDelayMs);
+  }
+
+  private save(): void {
+    if (this.isRestoring || this.isFinal || this.terminals.isShuttingDown) return;
+    this.writer.write({
+      sessionId: vscode.env.sessionId,
+      terminals: this.terminals.layout(),
+      runPanels: this.panels.layout(),
+    });
+  }
+}
+
+/**
+ * After its extension host was killed, VS Code keeps our terminals without anything behind them. They are told by the
+ * title that we gave them last and by having no program of their own; tabs of this extension host have a `pty`.
+ */
+function disposeDeadTerminals(remembered: readonly OpenTerminal[], logger: Logger): void {
+  const titles = new Set(remembered.map(({ title }) => title));
+  for (const tab of vscode.window.terminals) {
+    const options = tab.creationOptions;
+    if ('pty' in options || options.shellPath !== undefined || !titles.has(tab.name)) continue;
+    logger.info(`closing the dead tab "${tab.name}" of the extension host before this one`);
+    tab.dispose();
+  }
+}
+
+async function closeDeadPanels(panels: RunPanels): Promise<boolean> {
+  const ours = new Set(panels.titles());
+  const dead = vscode.window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .filter(
+      // VS Code puts a prefix of its own before the type.
+      ({ input, label }) =>
+        input instanceof vscode.TabInputWebview && input.viewType.endsWith(panelViewType) && !ours.has(label),
+    );
+  if (dead.length > 0) await vscode.window.tabGroups.close(dead, true);
+  return dead.length > 0;
+}

@@ -1,0 +1,111 @@
+import * as vscode from 'vscode';
+import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { Run } from '../../core/runs/run.ts';
+import type { Terminal } from '../../core/terminals/terminal.ts';
+import { OrchestratorError } from '../../base/errors.ts';
+import { outputScheme } from '../contributions/ids.ts';
+import { runCommands } from '../views/describe.ts';
+import { oneLine } from '../views/format.ts';
+import { plainText } from './plainText.ts';
+
+/** More than this of one terminal is not put into a document: the end is what is asked for. */
+const documentBytes = 16 * 1024 * 1024;
+const partBytes = 1024 * 1024;
+
+/** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>` or `?run=<id>&step=<n>`. */
+export class OutputDocuments implements vscode.TextDocumentContentProvider {
+  private readonly ensureReady: () => Promise<Orchestrator>;
+
+  constructor(ensureReady: () => Promise<Orchestrator>) {
+    this.ensureReady = ensureReady;
+  }
+
+  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    const orchestrator = await this.ensureReady();
+    const query = new URLSearchParams(uri.query);
+    const terminalId = query.get('terminal');
+    if (terminalId !== null) return await terminalText(orchestrator, terminalId, 0, Number.MAX_SAFE_INTEGER);
+    const run = orchestrator.runs.get(query.get('run') ?? '');
+    const step = query.get('step');
+    return step === null ? await runText(orchestrator, run) : await stepText(orchestrator, run, Number(step));
+  }
+
+  /** Opens the whole output of a run, of one of its steps, or of a terminal. */
+  async open(
+    target: { readonly run: Run; readonly step?: number } | { readonly terminal: Terminal },
+  ): Promise<void> {
+    const document = await vscode.workspace.openTextDocument(outputUri(target));
+    await vscode.window.showTextDocument(document, { preview: true });
+  }
+}
+
+function outputUri(
+  target: { readonly run: Run; readonly step?: number } | { readonly terminal: Terminal },
+): vscode.Uri {
+  const query = new URLSearchParams();
+  let name: string;
+  if ('terminal' in target) {
+    query.set('terminal', target.terminal.id);
+    name = target.terminal.name;
+  } else {
+    query.set('run', target.run.id);
+    if (target.step !== undefined) query.set('step', String(target.step));
+    const command = runCommands(target.run)[(target.step ?? 1) - 1] ?? target.run.request.task;
+    name = target.step === undefined ? command : `step ${target.step} ${command}`;
+  }
+  const file = oneLine(name, 60).replace(/[\\/:*?"<>|#%]+/g, ' ');
+  return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.log`, query: query.toString() });
+}
+
+async function runText(orchestrator: Orchestrator, run: Run): Promise<string> {
+  const parts: string[] = [];
+  for (const step of run.steps) {
+    if (step.status === 'pending' || step.status === 'skipped') continue;
+    parts.push(`$ ${step.command}\n${await stepText(orchestrator, run, step.index)}`);
+  }
+  if (run.error !== undefined) parts.push(run.error.message);
+  return parts.join('\n');
+}
+
+/** One step's output as plain text. */
+export async function stepText(orchestrator: Orchestrator, run: Run, index: number): Promise<string> {
+  const step = run.steps.find((candidate) => candidate.index === index);
+  if (step?.output === undefined) return '';
+  return await terminalText(orchestrator, step.output.terminalId, step.output.from, step.output.to);
+}
+
+async function terminalText(
+  orchestrator: Orchestrator,
+  id: string,
+  from: number,
+  to: number,
+): Promise<string> {
+  try {
+    return await readText(orchestrator, id, from, to);
+  } catch (error) {
+    return `[This output cannot be read: ${OrchestratorError.from(error).message}]\n`;
+  }
+}
+
+async function readText(orchestrator: Orchestrator, id: string, from: number, to: number): Promise<string> {
+  const decoder = new TextDecoder('utf-8');
+  const parts: string[] = [];
+  const { end } = await orchestrator.terminals.read(id, from, from);
+  const stop = Math.min(to, end);
+  let position = Math.max(from, stop - documentBytes);
+  let isFirst = true;
+  while (position < stop) {
+    const bytes = await orchestrator.terminals.read(id, position, Math.min(stop, position + partBytes));
+    if (isFirst && bytes.from > from) parts.push(`[${bytes.from - from} earlier bytes are not shown]\n`);
+    isFirst = false;
+    if (bytes.data.byteLength === 0) {
+      if (bytes.from <= position) break;
+      position = bytes.from;
+      continue;
+    }
+    parts.push(decoder.decode(bytes.data, { stream: true }));
+    position = bytes.from + bytes.data.byteLength;
+  }
+  parts.push(decoder.decode());
+  return plainText(parts.join(''));
+}

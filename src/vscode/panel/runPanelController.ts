@@ -1,0 +1,334 @@
+import type * as vscode from 'vscode';
+import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import { OrchestratorError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { Run } from '../../core/runs/run.ts';
+import { type HostMessage, hostMessage, type PanelMessage, panelMessage } from '../../protocol/runPanel.ts';
+import type { CoreService } from '../core/coreService.ts';
+import { isActive } from '../views/describe.ts';
+import { panelTitle, toHistoryEntry, toRunView, toSessionChoice } from './runView.ts';
+import { StepOutputStream } from './stepOutput.ts';
+
+/** Where a run panel lives: a tab of the editor area or the view in the bottom panel. */
+export interface PanelSurface {
+  readonly webview: vscode.Webview;
+  isVisible(): boolean;
+  setTitle(title: string): void;
+}
+
+/** What the panel asks for that is not its own business. */
+export interface PanelActions {
+  startRun(request: { readonly task: string; readonly sessionId: string | undefined }): Promise<Run>;
+  abortRun(runId: string): Promise<void>;
+  retryRun(runId: string, fromStep: number | undefined): Promise<Run>;
+  openRun(runId: string): void;
+  openTerminal(terminalId: string): Promise<void>;
+  copyOutput(runId: string, step: number): Promise<void>;
+  openOutput(runId: string, step: number): Promise<void>;
+  openFile(runId: string, path: string, line: number | undefined, column: number | undefined): Promise<void>;
+  openLink(url: string): Promise<void>;
+}
+
+export interface RunPanelControllerOptions {
+  readonly surface: PanelSurface;
+  readonly core: CoreService;
+  readonly actions: PanelActions;
+  readonly logger: Logger;
+  readonly home: string;
+  readonly onDidShowRun: (runId: string) => void;
+  /** Offered first by the task box. */
+  readonly preferredSession: () => string | undefined;
+}
+
+const historyLength = 50;
+const runUpdateMs = 100;
+
+/**
+ * The host's side of one run panel: it holds the truth, sends a snapshot when the panel is ready, then what changed.
+ * A hidden panel has no page, so nothing is sent until it says again that it is ready.
+ */
+export class RunPanelController implements Disposable {
+  private readonly options: RunPanelControllerOptions;
+  private readonly resources = new DisposableStore();
+  private coreResources = new DisposableStore();
+  private readonly streams = new Map<number, StepOutputStream>();
+  private isReady = false;
+  private draft: string | undefined;
+  private updateTimer: NodeJS.Timeout | undefined;
+  private _runId: string | undefined;
+  private notices = new Map<string, string | undefined>();
+
+  constructor(options: RunPanelControllerOptions, runId: string | undefined) {
+    this.options = options;
+    this._runId = runId;
+    this.resources.add(
+      options.surface.webview.onDidReceiveMessage((message: unknown) => void this.receive(message)),
+    );
+    this.resources.add(options.core.onDidChangeState(() => this.adoptCore()));
+    this.adoptCore();
+  }
+
+  get runId(): string | undefined {
+    return this._runId;
+  }
+
+  /** Shows another run, or the empty task box with a text in it. */
+  show(runId: string | undefined, draft?: string): void {
+    this._runId = runId;
+    this.draft = draft;
+    this.sendSnapshot();
+  }
+
+  /** The page is gone or back; a page that is back says that it is ready. */
+  noteVisibility(): void {
+    if (!this.options.surface.isVisible()) {
+      this.isReady = false;
+      this.stopStreams();
+    } else if (this._runId !== undefined) {
+      this.options.onDidShowRun(this._runId);
+    }
+  }
+
+  dispose(): void {
+    this.isReady = false;
+    clearTimeout(this.updateTimer);
+    this.stopStreams();
+    this.coreResources.dispose();
+    this.resources.dispose();
+  }
+
+  private get orchestrator(): Orchestrator | undefined {
+    return this.options.core.orchestrator;
+  }
+
+  private adoptCore(): void {
+    this.coreResources.dispose();
+    this.coreResources = new DisposableStore();
+    const { orchestrator } = this;
+    if (orchestrator !== undefined) {
+      this.coreResources.add(orchestrator.runs.onDidChange((run) => this.noteRun(run)));
+      this.coreResources.add(
+        orchestrator.events.onDidAppend(({ type }) => {
+          if (type.startsWith('session.'))
+            this.post({ type: 'sessions', sessions: this.sessions(orchestrator) });
+          if (type === 'run.removed') this.post({ type: 'history', history: this.history(orchestrator) });
+        }),
+      );
+    }
+    this.sendSnapshot();
+  }
+
+  private noteRun(run: Run): void {
+    if (!this.isReady) return;
+    const { orchestrator } = this;
+    if (orchestrator !== undefined && !isActive(run)) {
+      this.post({ type: 'history', history: this.history(orchestrator) });
+    }
+    if (run.id !== this._runId) return;
+    // Ten updates a second are more than an eye follows; the last one always comes.
+    this.updateTimer ??= setTimeout(() => {
+      this.updateTimer = undefined;
+      this.sendRun();
+    }, runUpdateMs);
+  }
+
+  private sendRun(): void {
+    const run = this.currentRun();
+    if (run === undefined || !this.isReady) return;
+    this.options.surface.setTitle(panelTitle(run));
+    this.post({ type: 'run', now: Date.now(), run: this.view(run) });
+    for (const [step, stream] of this.streams) this.feed(stream, run, step);
+  }
+
+  private sendSnapshot(): void {
+    this.stopStreams();
+    const run = this.currentRun();
+    // A run that is not known yet keeps the title that its tab had before the reload.
+    if (run !== undefined || this._runId === undefined) this.options.surface.setTitle(panelTitle(run));
+    if (!this.isReady) return;
+    const { orchestrator } = this;
+    const banner = this.banner(run);
+    this.post({
+      type: 'snapshot',
+      now: Date.now(),
+      run: run === undefined ? null : this.view(run),
+      history: orchestrator === undefined ? [] : this.history(orchestrator),
+      sessions: orchestrator === undefined ? [] : this.sessions(orchestrator),
+      ...(this.draft === undefined ? {} : { draft: this.draft }),
+      ...(banner === undefined ? {} : { banner }),
+    });
+    this.draft = undefined;
+    if (run !== undefined) this.options.onDidShowRun(run.id);
+  }
+
+  /** A sentence where the panel cannot show what it is asked for. */
+  private banner(run: Run | undefined): string | undefined {
+    const { state } = this.options.core;
+    switch (state.word) {
+      case 'untrusted':
+        return 'This workspace is not trusted, so nothing is started here. Trust it with "Orchestrator: Manage Trust".';
+      case 'off':
+      case 'starting':
+        return this._runId === undefined ? undefined : 'Starting…';
+      case 'inUse':
+        return 'Another window serves the sessions of this workspace. Close it, or use "Orchestrator: Take Over State From Other Window".';
+      case 'broken':
+        return state.error.message;
+      case 'ready':
+        return this._runId !== undefined && run === undefined
+          ? 'This run is no longer in the history.'
+          : undefined;
+    }
+  }
+
+  private currentRun(): Run | undefined {
+    return this._runId === undefined ? undefined : this.orchestrator?.runs.find(this._runId);
+  }
+
+  private view(run: Run): ReturnType<typeof toRunView> {
+    const { orchestrator } = this;
+    const session = orchestrator?.sessions.find(run.sessionId);
+    const terminal = orchestrator?.terminals.find(run.terminalIds[0] ?? '');
+    return toRunView({
+      run,
+      sessionName: session?.name ?? 'closed session',
+      shell: terminal?.shell,
+      cwd: run.request.cwd ?? terminal?.cwd ?? session?.cwd ?? '',
+      home: this.options.home,
+      notice: this.notice(run),
+    });
+  }
+
+  /** Told once by the run; kept, because a run of many steps has many events. */
+  private notice(run: Run): string | undefined {
+    if (this.notices.has(run.id)) return this.notices.get(run.id);
+    const events = this.orchestrator?.events.read({ after: 0, limit: 50, runId: run.id }) ?? [];
+    const marks = events.find(({ type }) => type === 'runner.shell.marks');
+    if (marks === undefined) return undefined;
+    const { mode, reason } = marks.data;
+    const notice =
+      mode === 'process'
+        ? `Each command runs in a process of its own${typeof reason === 'string' ? `: ${reason}` : ''}. Variables and directory changes do not carry over.`
+        : undefined;
+    this.notices.set(run.id, notice);
+    return notice;
+  }
+
+  private history(orchestrator: Orchestrator): ReturnType<typeof toHistoryEntry>[] {
+    return orchestrator.runs
+      .list({ limit: historyLength })
+      .map((run) => toHistoryEntry(run, orchestrator.sessions.find(run.sessionId)?.name ?? ''));
+  }
+
+  private sessions(orchestrator: Orchestrator): ReturnType<typeof toSessionChoice>[] {
+    const preferred = this.options.preferredSession();
+    return orchestrator.sessions
+      .list()
+      .toSorted((a, b) => Number(b.id === preferred) - Number(a.id === preferred))
+      .map((session) => toSessionChoice(session, this.options.home));
+  }
+
+  private post(message: HostMessage): void {
+    if (this.isReady) void this.send(message);
+  }
+
+  private async send(message: HostMessage): Promise<boolean> {
+    return this.isReady && (await this.options.surface.webview.postMessage(hostMessage.parse(message)));
+  }
+
+  private async receive(raw: unknown): Promise<void> {
+    const parsed = panelMessage.safeParse(raw);
+    if (!parsed.success) {
+      this.options.logger.warn('the run panel sent what nobody understands', parsed.error.message);
+      return;
+    }
+    try {
+      await this.handle(parsed.data);
+    } catch (error) {
+      const known = OrchestratorError.from(error);
+      this.options.logger.error(`the run panel asked for "${parsed.data.type}": ${known.message}`, error);
+      const field =
+        known.reason === 'task_empty' ? 'task' : known.reason.startsWith('session_') ? 'session' : undefined;
+      this.post({ type: 'problem', message: known.message, ...(field === undefined ? {} : { field }) });
+    }
+  }
+
+  private async handle(message: PanelMessage): Promise<void> {
+    const { actions } = this.options;
+    const runId = this._runId;
+    switch (message.type) {
+      case 'ready':
+        this.isReady = true;
+        this.sendSnapshot();
+        return;
+      case 'run': {
+        const run = await actions.startRun({ task: message.task, sessionId: message.sessionId });
+        this.show(run.id);
+        return;
+      }
+      case 'abort':
+        await actions.abortRun(message.runId);
+        return;
+      case 'retry': {
+        const run = await actions.retryRun(message.runId, message.fromStep);
+        this.show(run.id);
+        return;
+      }
+      case 'openRun':
+        actions.openRun(message.runId);
+        return;
+      case 'openTerminal':
+        await actions.openTerminal(message.terminalId);
+        return;
+      case 'copyOutput':
+        if (runId !== undefined) await actions.copyOutput(runId, message.step);
+        return;
+      case 'openOutput':
+        if (runId !== undefined) await actions.openOutput(runId, message.step);
+        return;
+      case 'showStep':
+        this.showStep(message.step, message.isOpen);
+        return;
+      case 'openFile':
+        if (runId !== undefined) await actions.openFile(runId, message.path, message.line, message.column);
+        return;
+      case 'openLink':
+        await actions.openLink(message.url);
+        return;
+    }
+  }
+
+  private showStep(step: number, isOpen: boolean): void {
+    const known = this.streams.get(step);
+    if (!isOpen) {
+      known?.stop();
+      this.streams.delete(step);
+      return;
+    }
+    const { orchestrator } = this;
+    const run = this.currentRun();
+    if (known !== undefined || orchestrator === undefined || run === undefined) return;
+    const stream = new StepOutputStream({
+      step,
+      read: (terminalId, from, to) => orchestrator.terminals.read(terminalId, from, to),
+      post: (message) => this.send(message),
+    });
+    this.streams.set(step, stream);
+    this.feed(stream, run, step);
+  }
+
+  private feed(stream: StepOutputStream, run: Run, index: number): void {
+    const step = run.steps.find((candidate) => candidate.index === index);
+    if (step === undefined) return;
+    stream.update(step.output, step.status !== 'running' && step.status !== 'pending');
+    stream.settled().catch((error: unknown) => {
+      this.options.logger.warn(`the output of step ${index} could not be read`, error);
+    });
+  }
+
+  private stopStreams(): void {
+    for (const stream of this.streams.values()) stream.stop();
+    this.streams.clear();
+  }
+}

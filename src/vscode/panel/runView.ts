@@ -1,0 +1,74 @@
+import type { Run } from '../../core/runs/run.ts';
+import type { Session } from '../../core/sessions/session.ts';
+import type { HistoryEntry, RunView, SessionChoice, StepView } from '../../protocol/runPanel.ts';
+import { runLabel } from '../views/describe.ts';
+import { baseName, shortPath } from '../views/format.ts';
+
+export interface RunViewInput {
+  readonly run: Run;
+  readonly sessionName: string;
+  /** Absolute path of the shell, once a terminal of the run is there. */
+  readonly shell: string | undefined;
+  readonly cwd: string;
+  readonly home: string;
+  /** Why steps are told apart without marks. */
+  readonly notice: string | undefined;
+}
+
+/** A run as the panel shows it. */
+export function toRunView({ run, sessionName, shell, cwd, home, notice }: RunViewInput): RunView {
+  const { startedAt, endedAt, error } = run;
+  return {
+    id: run.id,
+    task: run.request.task,
+    status: run.status,
+    isAborting: run.isAborting,
+    sessionId: run.sessionId,
+    sessionName,
+    engine: 'shell',
+    shell: baseName(shell ?? run.request.shell ?? 'default shell'),
+    cwd: shortPath(cwd, home),
+    createdAt: run.createdAt,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(endedAt === undefined ? {} : { endedAt }),
+    steps: run.steps.map(toStepView),
+    ...(notice === undefined ? {} : { notice }),
+    ...(error === undefined ? {} : { error: error.message }),
+  };
+}
+
+function toStepView(step: Run['steps'][number]): StepView {
+  const { startedAt, durationMs, exitCode, output } = step;
+  return {
+    index: step.index,
+    command: step.command,
+    status: step.status,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(durationMs === undefined ? {} : { durationMs }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(output === undefined ? {} : { terminalId: output.terminalId }),
+    outputBytes: output === undefined ? 0 : output.to - output.from,
+  };
+}
+
+export function toHistoryEntry(run: Run, sessionName: string): HistoryEntry {
+  const durationMs =
+    run.startedAt === undefined || run.endedAt === undefined ? undefined : run.endedAt - run.startedAt;
+  return {
+    id: run.id,
+    task: runLabel(run, 120),
+    status: run.status,
+    createdAt: run.createdAt,
+    ...(durationMs === undefined ? {} : { durationMs }),
+    sessionName,
+  };
+}
+
+export function toSessionChoice({ id, name, cwd }: Session, home: string): SessionChoice {
+  return { id, name, cwd: shortPath(cwd, home) };
+}
+
+/** Title of the run's tab. */
+export function panelTitle(run: Run | undefined): string {
+  return run === undefined ? 'New run' : runLabel(run, 40);
+}

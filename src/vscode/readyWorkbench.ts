@@ -1,0 +1,187 @@
+import * as vscode from 'vscode';
+import { type Disposable, DisposableStore, toDisposable } from '../base/disposable.ts';
+import type { Orchestrator } from '../core/orchestrator.ts';
+import type { Terminal } from '../core/terminals/terminal.ts';
+import { contextKeys, settingIds } from './contributions/ids.ts';
+import { WindowLayoutKeeper } from './layout/windowLayout.ts';
+import type { RunPanels } from './panel/runPanels.ts';
+import { ProcessHostWatch } from './ui/processHostWatch.ts';
+import type { RecordingLog } from './ui/recordingLog.ts';
+import { RunNotifications } from './ui/runNotifications.ts';
+import { readSetting } from './ui/settings.ts';
+import { showProblem } from './ui/problems.ts';
+import { reachWindow, setContext } from './ui/windowLink.ts';
+import { TerminalViews } from './terminals/terminalViews.ts';
+import { busyProgram } from './views/describe.ts';
+import { HistoryModel } from './views/historyModel.ts';
+import { LiveModel } from './views/liveModel.ts';
+import { buildHistoryRows, buildSessionRows } from './views/rows.ts';
+import type { RowNode, RowTreeProvider } from './views/rowTreeProvider.ts';
+
+export interface ReadyWorkbenchOptions {
+  readonly orchestrator: Orchestrator;
+  readonly stateDir: string;
+  readonly log: RecordingLog;
+  readonly home: string;
+  readonly panels: RunPanels;
+  readonly sessionsView: vscode.TreeView<RowNode>;
+  readonly historyView: vscode.TreeView<RowNode>;
+  readonly sessionsTree: RowTreeProvider;
+  readonly historyTree: RowTreeProvider;
+  readonly onDidChangeActivity: () => void;
+}
+
+/** Everything that is there while this window serves the state: made when the core is ready, gone when it lets go. */
+export class ReadyWorkbench implements Disposable {
+  readonly orchestrator: Orchestrator;
+  readonly live: LiveModel;
+  readonly history: HistoryModel;
+  readonly terminals: TerminalViews;
+  readonly notifications: RunNotifications;
+  readonly layout: WindowLayoutKeeper;
+  private readonly options: ReadyWorkbenchOptions;
+  private readonly resources = new DisposableStore();
+  private midnightTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: ReadyWorkbenchOptions) {
+    this.options = options;
+    const { orchestrator, log, home, sessionsView, panels } = options;
+    this.orchestrator = orchestrator;
+    this.terminals = this.resources.add(
+      new TerminalViews({
+        orchestrator,
+        logger: log,
+        reachWindow,
+        onDidCloseTab: (terminal) => void this.settleClosedTab(terminal),
+      }),
+    );
+    this.layout = this.resources.add(new WindowLayoutKeeper(options.stateDir, log, this.terminals, panels));
+    this.live = this.resources.add(
+      new LiveModel({
+        orchestrator,
+        logger: log,
+        home,
+        isMotionReduced: () => vscode.workspace.getConfiguration('workbench').get('reduceMotion') === 'on',
+        isWatched: () =>
+          vscode.window.state.focused && (sessionsView.visible || this.terminals.openIds().length > 0),
+      }),
+    );
+    this.history = this.resources.add(new HistoryModel(orchestrator));
+    this.notifications = this.resources.add(
+      new RunNotifications({ orchestrator, isInView: (runId) => panels.isInView(runId) }),
+    );
+    this.resources.add(new ProcessHostWatch(orchestrator));
+    this.resources.add(this.live.onDidChange(() => this.drawSessions()));
+    this.resources.add(this.history.onDidChange(() => this.drawHistory()));
+    this.resources.add(this.notifications.onDidChangeUnseen(() => this.drawBadge()));
+    this.resources.add(
+      sessionsView.onDidChangeVisibility(({ visible }) => {
+        if (!visible) return;
+        this.notifications.markSeen();
+        this.drawSessions();
+        void this.live.refreshForeground();
+      }),
+    );
+    this.resources.add(
+      orchestrator.onDidFail((error) => {
+        showProblem('Something could not be saved', error, log);
+      }),
+    );
+    this.resources.add(toDisposable(() => clearTimeout(this.midnightTimer)));
+    this.drawSessions();
+    this.drawHistory();
+    this.waitForMidnight();
+  }
+
+  /** What was open before the reload is opened again. */
+  async restore(isFirst: boolean): Promise<void> {
+    await this.layout.restore(isFirst, readSetting(settingIds.terminalReopen));
+    await this.live.refreshForeground(true);
+  }
+
+  /** Programs in front as of now, for a question that depends on them. */
+  async busyPrograms(terminals: readonly Terminal[]): Promise<string[]> {
+    await this.live.refreshForeground(true);
+    return terminals.flatMap(
+      (terminal) => busyProgram(terminal, this.live.foreground.get(terminal.id)) ?? [],
+    );
+  }
+
+  dispose(): void {
+    this.resources.dispose();
+    this.options.sessionsView.badge = undefined;
+    this.options.sessionsTree.update({ rows: new Map(), children: new Map() });
+    this.options.historyTree.update({ rows: new Map(), children: new Map() });
+  }
+
+  private drawSessions(): void {
+    const { sessionsTree, onDidChangeActivity } = this.options;
+    sessionsTree.update(buildSessionRows(this.live.rowsInput()));
+    this.terminals.retitle(this.live.foreground);
+    onDidChangeActivity();
+    if (this.orchestrator.runs.active().length > 0) void setContext(contextKeys.hasRun, true);
+  }
+
+  private drawHistory(): void {
+    const { historyTree, historyView } = this.options;
+    const input = this.history.rowsInput();
+    historyTree.update(buildHistoryRows(input));
+    const { search } = this.history;
+    historyView.description = search === '' ? '' : `"${search}"`;
+    historyView.message =
+      search !== '' && input.runs.length === 0 ? `No finished run has "${search}" in its commands.` : '';
+    void setContext(contextKeys.hasHistorySearch, search !== '');
+  }
+
+  private drawBadge(): void {
+    const failures = this.notifications.unseenFailures;
+    const { sessionsView } = this.options;
+    if (sessionsView.visible && failures > 0) {
+      this.notifications.markSeen();
+      return;
+    }
+    sessionsView.badge =
+      failures === 0
+        ? undefined
+        : { value: failures, tooltip: failures === 1 ? '1 run failed' : `${failures} runs failed` };
+  }
+
+  /** "Today" becomes "Yesterday". */
+  private waitForMidnight(): void {
+    const now = new Date();
+    const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1, 0, 0, 1);
+    this.midnightTimer = setTimeout(() => {
+      this.drawHistory();
+      this.waitForMidnight();
+    }, midnight.getTime() - now.getTime());
+    this.midnightTimer.unref();
+  }
+
+  /**
+   * A person closed the tab. VS Code has closed it before we hear of it, so what runs is never taken along: it goes on
+   * until the question is answered, and without an answer it stays. An idle shell ends, as in VS Code's own terminals.
+   */
+  private async settleClosedTab(terminal: Terminal): Promise<void> {
+    const policy = readSetting(settingIds.terminalOnClose);
+    if (terminal.managedBy !== null || terminal.runId !== null || policy === 'keep') return;
+    try {
+      if (policy === 'ask') {
+        const [program] = await this.busyPrograms([terminal]);
+        if (program !== undefined) {
+          const answer = await vscode.window.showInformationMessage(
+            `"${program}" goes on running in the terminal "${terminal.name}", whose tab you closed.`,
+            'Show Again',
+            'Kill',
+          );
+          if (answer === 'Show Again') this.terminals.show(terminal);
+          if (answer !== 'Kill') return;
+        }
+      }
+      await this.orchestrator.terminals.kill(terminal.id);
+      // A shell that ended with its tab is nothing to come back to.
+      await this.orchestrator.terminals.remove(terminal.id);
+    } catch (error) {
+      showProblem(`The terminal "${terminal.name}" was not ended`, error, this.options.log);
+    }
+  }
+}

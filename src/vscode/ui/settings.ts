@@ -1,0 +1,31 @@
+import * as vscode from 'vscode';
+import { type SettingId, settingIds, type SettingTypes } from '../contributions/ids.ts';
+import { settingSchemas } from '../contributions/settings.ts';
+
+/**
+ * A setting's value. VS Code hands on whatever stands in settings.json, so what does not fit its schema counts as the
+ * default.
+ */
+export function readSetting<K extends SettingId>(id: K): SettingTypes[K] {
+  const value: unknown = vscode.workspace.getConfiguration().get(id);
+  const schema = settingSchemas.flatMap((group) => group[id] ?? [])[0];
+  if (schema === undefined) throw new Error(`the setting ${id} has no schema`);
+  const isValid =
+    schema.type === 'integer' || schema.type === 'number'
+      ? typeof value === 'number' &&
+        value >= (schema.minimum ?? -Infinity) &&
+        value <= (schema.maximum ?? Infinity)
+      : typeof value === schema.type && (schema.enum === undefined || schema.enum.includes(value as string));
+  return (isValid ? value : schema.default) as SettingTypes[K];
+}
+
+/** Settings that a person has changed, for diagnostics. */
+export function changedSettings(): Record<string, unknown> {
+  const changed: Record<string, unknown> = {};
+  for (const id of Object.values(settingIds)) {
+    const value: unknown = vscode.workspace.getConfiguration().get(id);
+    const fallback: unknown = vscode.workspace.getConfiguration().inspect(id)?.defaultValue;
+    if (value !== fallback) changed[id] = value;
+  }
+  return changed;
+}

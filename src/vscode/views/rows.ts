@@ -1,0 +1,318 @@
+import type { Run } from '../../core/runs/run.ts';
+import type { Session } from '../../core/sessions/session.ts';
+import type { Terminal } from '../../core/terminals/terminal.ts';
+import {
+  busyProgram,
+  describeIdle,
+  describeRun,
+  isActive,
+  runLabel,
+  runOutcome,
+  runStatusWord,
+  terminalState,
+} from './describe.ts';
+import { count, dayKey, formatDay, formatElapsed, formatTime, shortPath } from './format.ts';
+
+/** What a tree row shows: plain data, so that two of them can be compared and only changed ones are drawn again. */
+export interface Row {
+  /** Stable for the life of the thing that it stands for. */
+  readonly id: string;
+  readonly kind: 'session' | 'run' | 'terminal' | 'day' | 'more';
+  /** The id of the session, run or terminal; of a day its key. */
+  readonly targetId: string;
+  readonly parentId?: string | undefined;
+  readonly label: string;
+  readonly description: string;
+  readonly icon: RowIcon;
+  /** Tokens for `when` clauses: what it is, and what can be done with it. */
+  readonly context: string;
+  readonly expansion: 'none' | 'collapsed' | 'expanded';
+  readonly accessibilityLabel: string;
+}
+
+export interface RowIcon {
+  readonly id: string;
+  /** A theme colour's id. The icon and the words tell the state without it. */
+  readonly color?: string;
+}
+
+/** A tree of rows: the ids of each row's children, with '' for the root. */
+export interface RowTree {
+  readonly rows: ReadonlyMap<string, Row>;
+  readonly children: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface SessionRowsInput {
+  readonly sessions: readonly Session[];
+  readonly terminals: readonly Terminal[];
+  /** Active runs and the latest ended ones, newest first. */
+  readonly runs: readonly Run[];
+  /** Program in front, by terminal id. */
+  readonly foreground: ReadonlyMap<string, string>;
+  readonly now: number;
+  readonly home: string;
+  /** Nothing spins. */
+  readonly isMotionReduced: boolean;
+}
+
+class RowTreeBuilder {
+  readonly rows = new Map<string, Row>();
+  readonly children = new Map<string, string[]>();
+
+  add(row: Row): void {
+    this.rows.set(row.id, row);
+    const parent = row.parentId ?? '';
+    const siblings = this.children.get(parent);
+    if (siblings === undefined) this.children.set(parent, [row.id]);
+    else siblings.push(row.id);
+  }
+}
+
+/** Sessions, and under each its runs (newest first) and its terminals (oldest first). */
+export function buildSessionRows(input: SessionRowsInput): RowTree {
+  const tree = new RowTreeBuilder();
+  for (const session of input.sessions) {
+    const runs = input.runs.filter((run) => run.sessionId === session.id);
+    // A run's own terminals show through the run.
+    const terminals = input.terminals.filter(
+      (terminal) => terminal.sessionId === session.id && terminal.runId === null,
+    );
+    tree.add(sessionRow(session, runs, terminals, input));
+    for (const run of runs) tree.add(runRow(run, `session:${session.id}`, 'run', input));
+    for (const terminal of terminals) tree.add(terminalRow(terminal, session, input));
+  }
+  return tree;
+}
+
+export interface HistoryRowsInput {
+  /** Ended runs, newest first. */
+  readonly runs: readonly Run[];
+  readonly sessionNames: ReadonlyMap<string, string>;
+  readonly hasMore: boolean;
+  readonly now: number;
+}
+
+/** Ended runs grouped by the day on which they were asked for, and a row that loads more. */
+export function buildHistoryRows(input: HistoryRowsInput): RowTree {
+  const tree = new RowTreeBuilder();
+  const days = Map.groupBy(input.runs, (run) => dayKey(run.createdAt));
+  for (const [day, runs] of days) {
+    const first = runs[0];
+    if (first === undefined) continue;
+    const id = `day:${day}`;
+    const label = formatDay(first.createdAt, input.now);
+    tree.add({
+      id,
+      kind: 'day',
+      targetId: day,
+      label,
+      description: count(runs.length, 'run'),
+      icon: { id: 'calendar' },
+      context: 'day',
+      // Never by what day it is: a row that changes its mind at midnight would fold under the pointer.
+      expansion: 'expanded',
+      accessibilityLabel: `${label}, ${count(runs.length, 'run')}`,
+    });
+    for (const run of runs) {
+      const sessionName = input.sessionNames.get(run.sessionId);
+      tree.add(runRow(run, id, 'history', { now: input.now, isMotionReduced: true, sessionName }));
+    }
+  }
+  if (input.hasMore) {
+    tree.add({
+      id: 'more',
+      kind: 'more',
+      targetId: '',
+      label: 'Show more…',
+      description: '',
+      icon: { id: 'ellipsis' },
+      context: 'more',
+      expansion: 'none',
+      accessibilityLabel: 'Show more runs',
+    });
+  }
+  return tree;
+}
+
+function sessionRow(
+  session: Session,
+  runs: readonly Run[],
+  terminals: readonly Terminal[],
+  input: SessionRowsInput,
+): Row {
+  const live = terminals.filter((terminal) => terminal.state !== 'exited');
+  const running = runs.filter(isActive);
+  const busy = live.some(
+    (terminal) => busyProgram(terminal, input.foreground.get(terminal.id)) !== undefined,
+  );
+  const parts: string[] = [];
+  if (session.state === 'closing') parts.push('closing');
+  if (live.length > 0) parts.push(count(live.length, 'terminal'));
+  const [first] = running;
+  if (first !== undefined) {
+    const elapsed = formatElapsed(input.now - (first.startedAt ?? first.createdAt));
+    parts.push(running.length > 1 ? `${running.length} runs · ${elapsed}` : `run ${elapsed}`);
+  } else if (!busy) {
+    const [latest] = runs;
+    if (latest !== undefined && latest.endedAt !== undefined && live.length === 0) {
+      parts.push(`${runStatusWord[latest.status]} ${formatTime(latest.endedAt, input.now)}`);
+    } else {
+      parts.push(describeIdle(session.lastActiveAt, input.now));
+    }
+  }
+  if (session.owner !== 'user') parts.push(session.owner);
+  const description = parts.join(' · ');
+  return {
+    id: `session:${session.id}`,
+    kind: 'session',
+    targetId: session.id,
+    label: session.name,
+    description,
+    icon: sessionIcon(running, busy, runs[0], live.length > 0, input.isMotionReduced),
+    context: 'session copyable',
+    // Even while it is empty: VS Code would keep it folded when its first row comes.
+    expansion: 'expanded',
+    accessibilityLabel: `Session ${session.name}, ${description}`,
+  };
+}
+
+function sessionIcon(
+  running: readonly Run[],
+  isBusy: boolean,
+  latest: Run | undefined,
+  hasTerminals: boolean,
+  isMotionReduced: boolean,
+): RowIcon {
+  if (running.length > 0) return runningIcon(isMotionReduced);
+  if (isBusy) return { id: 'circle-filled', color: 'charts.blue' };
+  if (latest !== undefined && !hasTerminals) return runIcon(latest, isMotionReduced);
+  return { id: 'circle-large-outline' };
+}
+
+interface RunRowContext {
+  readonly now: number;
+  readonly isMotionReduced: boolean;
+  readonly sessionName?: string | undefined;
+}
+
+function runRow(run: Run, parentId: string, prefix: 'run' | 'history', context: RunRowContext): Row {
+  const tokens = ['run', 'copyable'];
+  if (isActive(run)) {
+    if (!run.isAborting) tokens.push('canAbort');
+  } else {
+    tokens.push('canRetry', 'endedRun');
+  }
+  if (run.terminalIds.length > 0) tokens.push('runTerminal', 'hasOutput');
+  const label = runLabel(run);
+  const session = context.sessionName === undefined ? [] : [context.sessionName];
+  const description = [describeRun(run, context.now), ...session].join(' · ');
+  return {
+    id: `${prefix}:${run.id}`,
+    kind: 'run',
+    targetId: run.id,
+    parentId,
+    label,
+    description,
+    icon: runIcon(run, context.isMotionReduced),
+    context: tokens.join(' '),
+    expansion: 'none',
+    accessibilityLabel: `Run ${label}, ${runStatusWord[run.status]}, ${description}`,
+  };
+}
+
+function terminalRow(terminal: Terminal, session: Session, input: SessionRowsInput): Row {
+  const foreground = input.foreground.get(terminal.id);
+  const state = terminalState(terminal, foreground, input.now);
+  // The session's own folder goes without saying.
+  const where = terminal.cwd === session.cwd ? [] : [shortPath(terminal.cwd, input.home)];
+  const owner = terminal.managedBy === null ? [] : [terminal.managedBy];
+  const isEnded = terminal.state === 'exited';
+  const description = [state, ...where, ...owner].join(' · ');
+  return {
+    id: `terminal:${terminal.id}`,
+    kind: 'terminal',
+    targetId: terminal.id,
+    parentId: `session:${terminal.sessionId}`,
+    label: terminal.name,
+    description,
+    icon: terminalIcon(terminal),
+    context: `terminal copyable ${isEnded ? 'endedTerminal' : 'canKill'}`,
+    expansion: 'none',
+    accessibilityLabel: `Terminal ${terminal.name}, ${description}`,
+  };
+}
+
+/** A person's terminal, an agent's, or one that has ended. */
+export function terminalIcon(terminal: Terminal): RowIcon {
+  if (terminal.state === 'exited') {
+    const code = terminal.exit?.exitCode;
+    return typeof code === 'number' && code !== 0
+      ? { id: 'error', color: 'list.warningForeground' }
+      : { id: 'circle-slash', color: 'disabledForeground' };
+  }
+  return terminal.managedBy === null ? { id: 'terminal' } : { id: 'robot', color: 'terminal.ansiMagenta' };
+}
+
+function runningIcon(isMotionReduced: boolean): RowIcon {
+  return { id: isMotionReduced ? 'sync' : 'loading~spin' };
+}
+
+/** Icon of a run's state; the row's words say the same. */
+export function runIcon(run: Run, isMotionReduced: boolean): RowIcon {
+  switch (run.status) {
+    case 'queued':
+      return { id: 'circle-outline' };
+    case 'running':
+      return runningIcon(isMotionReduced);
+    case 'succeeded':
+      return { id: 'pass', color: 'testing.iconPassed' };
+    case 'failed':
+      return { id: 'error', color: 'testing.iconFailed' };
+    case 'cancelled':
+      return { id: 'circle-slash', color: 'disabledForeground' };
+    case 'timed_out':
+      return { id: 'watch', color: 'testing.iconErrored' };
+  }
+}
+
+/** What changed between two trees: rows to draw again, and whether the root's children are others. */
+export interface RowChanges {
+  readonly changed: readonly string[];
+  readonly isRootChanged: boolean;
+}
+
+/** A parent whose children changed stands for them: VS Code asks for them anew. */
+export function diffRows(before: RowTree, after: RowTree): RowChanges {
+  const changed: string[] = [];
+  for (const [id, row] of after.rows) {
+    const old = before.rows.get(id);
+    if (old === undefined) continue;
+    if (!sameRow(old, row) || !sameIds(before.children.get(id), after.children.get(id))) changed.push(id);
+  }
+  return { changed, isRootChanged: !sameIds(before.children.get(''), after.children.get('')) };
+}
+
+export const emptyRows: RowTree = { rows: new Map(), children: new Map() };
+
+function sameRow(a: Row, b: Row): boolean {
+  return (
+    a.label === b.label &&
+    a.description === b.description &&
+    a.context === b.context &&
+    a.expansion === b.expansion &&
+    a.icon.id === b.icon.id &&
+    a.icon.color === b.icon.color &&
+    a.accessibilityLabel === b.accessibilityLabel
+  );
+}
+
+function sameIds(a: readonly string[] = [], b: readonly string[] = []): boolean {
+  return a.length === b.length && a.every((id, index) => id === b[index]);
+}
+
+/** For the quick pick of runs: `api · failed at step 3`. */
+export function runDetail(run: Run, sessionName: string | undefined, now: number): string {
+  return [sessionName, runOutcome(run), formatTime(run.createdAt, now)]
+    .filter((part) => part !== undefined)
+    .join(' · ');
+}

@@ -1,0 +1,110 @@
+import * as vscode from 'vscode';
+import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { Run } from '../../core/runs/run.ts';
+import type { Session } from '../../core/sessions/session.ts';
+import type { Terminal } from '../../core/terminals/terminal.ts';
+import { commandIds } from '../contributions/ids.ts';
+import { runCommands, runOutcome, terminalState } from './describe.ts';
+import { formatDuration, formatTime, oneLine, shortPath } from './format.ts';
+import type { Row } from './rows.ts';
+
+export interface TooltipSource {
+  readonly orchestrator: Orchestrator;
+  readonly home: string;
+  readonly foreground: ReadonlyMap<string, string>;
+}
+
+/** The whole story of a row, made when somebody hovers. */
+export async function rowTooltip(
+  row: Row,
+  source: TooltipSource,
+): Promise<vscode.MarkdownString | undefined> {
+  switch (row.kind) {
+    case 'session': {
+      const session = source.orchestrator.sessions.find(row.targetId);
+      return session === undefined ? undefined : sessionTooltip(session, source);
+    }
+    case 'run': {
+      const run = source.orchestrator.runs.find(row.targetId);
+      return run === undefined ? undefined : runTooltip(run, source);
+    }
+    case 'terminal': {
+      const terminal = source.orchestrator.terminals.find(row.targetId);
+      return terminal === undefined ? undefined : await terminalTooltip(terminal, source);
+    }
+    case 'day':
+    case 'more':
+      return undefined;
+  }
+}
+
+function sessionTooltip(session: Session, { home }: TooltipSource): vscode.MarkdownString {
+  const now = Date.now();
+  return table(session.name, session.id, [
+    ['State', session.state],
+    ['Owner', session.owner],
+    ['Folder', shortPath(session.cwd, home)],
+    ['Created', formatTime(session.createdAt, now)],
+    ['Last active', formatTime(session.lastActiveAt, now)],
+  ]);
+}
+
+function runTooltip(run: Run, { orchestrator }: TooltipSource): vscode.MarkdownString {
+  const now = Date.now();
+  const steps = runCommands(run).slice(0, 12);
+  const more = runCommands(run).length - steps.length;
+  const tooltip = table(oneLine(runCommands(run)[0] ?? run.request.task, 80), run.id, [
+    ['State', run.status === 'running' ? `running, ${runOutcome(run)}` : runOutcome(run)],
+    ['Session', orchestrator.sessions.find(run.sessionId)?.name ?? 'closed'],
+    ['Started', formatTime(run.startedAt ?? run.createdAt, now)],
+    ...(run.startedAt !== undefined && run.endedAt !== undefined
+      ? ([['Took', formatDuration(run.endedAt - run.startedAt)]] as const)
+      : []),
+    ...(run.error === undefined ? [] : ([['Why', run.error.message]] as const)),
+  ]);
+  if (steps.length > 1) {
+    tooltip.appendCodeblock(steps.map((step) => oneLine(step, 100)).join('\n'), 'shellscript');
+    if (more > 0) tooltip.appendText(`and ${more} more`);
+  }
+  return tooltip;
+}
+
+async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promise<vscode.MarkdownString> {
+  const now = Date.now();
+  const tooltip = table(terminal.name, terminal.id, [
+    ['State', terminalState(terminal, source.foreground.get(terminal.id), now)],
+    ['Owner', terminal.managedBy ?? 'you'],
+    ['Program', [terminal.shell, ...terminal.args].join(' ')],
+    ['Folder', shortPath(terminal.cwd, source.home)],
+    ...(terminal.pid > 0 ? ([['Process', String(terminal.pid)]] as const) : []),
+    ['Size', `${terminal.cols} × ${terminal.rows}`],
+    ['Started', formatTime(terminal.createdAt, now)],
+  ]);
+  const last = await lastLine(terminal, source.orchestrator);
+  if (last !== '') tooltip.appendCodeblock(last, 'text');
+  return tooltip;
+}
+
+async function lastLine(terminal: Terminal, orchestrator: Orchestrator): Promise<string> {
+  try {
+    const { text } = await orchestrator.terminals.snapshot(terminal.id, { scrollback: 0 });
+    return oneLine(text.split('\n').findLast((line) => line.trim() !== '') ?? '', 120);
+  } catch {
+    // A tooltip without its last line is still a tooltip.
+    return '';
+  }
+}
+
+type Field = readonly [name: string, value: string];
+
+function table(title: string, id: string, fields: readonly Field[]): vscode.MarkdownString {
+  const tooltip = new vscode.MarkdownString(undefined, true);
+  tooltip.isTrusted = { enabledCommands: [commandIds.copyId] };
+  tooltip.appendMarkdown('**').appendText(title).appendMarkdown('**\n\n');
+  for (const [name, value] of fields) {
+    tooltip.appendMarkdown(`${name}: `).appendText(value).appendMarkdown('  \n');
+  }
+  const argument = encodeURIComponent(JSON.stringify([id]));
+  tooltip.appendMarkdown(`\n\n[$(copy) Copy ID](command:${commandIds.copyId}?${argument} "${id}")\n\n`);
+  return tooltip;
+}
