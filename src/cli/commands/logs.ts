@@ -1,0 +1,134 @@
+import { OrchestratorError } from '../../base/errors.ts';
+import type { Run, RunStepState } from '../../core/runs/run.ts';
+import type { CommandContext } from '../commandContext.ts';
+import { exitCode } from '../exitCodes.ts';
+import { LogPrinter } from '../output/logPrinter.ts';
+import { RunOutput } from '../output/runOutput.ts';
+import { StepGate } from '../output/stepGate.ts';
+import { followRecord, readRecord, type RecordSink } from '../recordReader.ts';
+import { followRun } from '../followRun.ts';
+import { type StateView, withStateView } from '../stateView.ts';
+import { untilStopped } from '../untilStopped.ts';
+
+export interface LogsOptions {
+  /** A terminal or a run, or the beginning of its id. */
+  readonly id: string;
+  readonly follows: boolean;
+  /** Only this step of a run, from 1. */
+  readonly step: number | undefined;
+  /** Exactly what the terminal was given. */
+  readonly isBytes: boolean;
+  /** Only the last so many lines. */
+  readonly lines: number | undefined;
+}
+
+/** Prints what a terminal showed, or what the steps of a run printed. */
+export function printLogs(context: CommandContext, options: LogsOptions): Promise<number> {
+  return withStateView(context, async (view) => {
+    const found = view.find(options.id);
+    const { out, err } = context;
+    const printer = new LogPrinter(out, { isBytes: options.isBytes, lines: options.lines });
+    const tellLost = (bytes: number): void => {
+      void err.writeLine(`orchestrator: ${bytes} bytes are no longer in the record (its size is limited).`);
+    };
+    const sink: RecordSink = {
+      onData: (data) => printer.print(data),
+      onDropped: (from, to) => tellLost(to - from),
+    };
+    const stop = new AbortController();
+    out.onDidClose(() => stop.abort());
+    const finish = async (): Promise<number> => {
+      await printer.end();
+      return exitCode.ok;
+    };
+
+    if (found.kind === 'terminal') {
+      if (options.step !== undefined) throw noSteps();
+      if (options.follows) {
+        await untilStopped(stop, followRecord(view, found.id, 0, sink, stop.signal));
+      } else {
+        await readRecord(view.stateDir, found.id, 0, Number.POSITIVE_INFINITY, sink);
+      }
+      return finish();
+    }
+    const { run } = found;
+    checkStep(run, options.step);
+    if (options.follows && run.endedAt === undefined && view.host !== undefined) {
+      await untilStopped(stop, followOutput(view, run, options.step, sink, tellLost, stop.signal));
+      return finish();
+    }
+    for (const step of run.steps) {
+      if (options.step === undefined || options.step === step.index) await readStep(view, step, sink);
+    }
+    return finish();
+  });
+}
+
+async function followOutput(
+  view: StateView,
+  run: Run,
+  onlyStep: number | undefined,
+  sink: RecordSink,
+  tellLost: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { host } = view;
+  if (host === undefined) return;
+  const failure = Promise.withResolvers<never>();
+  const output = new RunOutput({
+    follow: (terminalId, follower) => host.followTerminal(terminalId, { from: 0 }, follower),
+    write: (bytes, step) =>
+      onlyStep === undefined || onlyStep === step ? sink.onData(bytes) : Promise.resolve(),
+    onLost: tellLost,
+    onError: (error) => failure.reject(error),
+  });
+  const shown = followRun(view, run, output, signal).then(() =>
+    signal.aborted ? undefined : output.finish(),
+  );
+  await Promise.race([shown, failure.promise]);
+}
+
+/** What the record has of a step's output. */
+async function readStep(view: StateView, step: RunStepState, sink: RecordSink): Promise<void> {
+  const { output, index, exitCode } = step;
+  if (output === undefined) return;
+  const { terminalId, from, to } = output;
+  if (exitCode !== undefined) {
+    await readRecord(view.stateDir, terminalId, from, to, sink);
+    return;
+  }
+  // It goes on, or whoever carried it out died: it reaches further than was told, up to its end mark if there is one.
+  let released: Buffer[] = [];
+  const gate = new StepGate((bytes) => released.push(bytes));
+  gate.skipTo(from);
+  gate.stepReaches(index, from, to, false);
+  await readRecord(view.stateDir, terminalId, from, Number.POSITIVE_INFINITY, {
+    onData: async (data) => {
+      gate.data(data);
+      const parts = released;
+      released = [];
+      for (const part of parts) await sink.onData(part);
+    },
+    onDropped: (lostFrom, lostTo) => {
+      gate.skipTo(lostTo);
+      sink.onDropped(lostFrom, lostTo);
+    },
+  });
+}
+
+function checkStep(run: Run, step: number | undefined): void {
+  if (step === undefined || run.steps.some(({ index }) => index === step)) return;
+  throw new OrchestratorError(
+    'OUT_OF_RANGE',
+    'invalid_request',
+    `The run has ${run.steps.length} step${run.steps.length === 1 ? '' : 's'}; there is no step ${step}.`,
+  );
+}
+
+function noSteps(): OrchestratorError {
+  return new OrchestratorError(
+    'INVALID_ARGUMENT',
+    'invalid_request',
+    '--step is for runs; a terminal has no steps. Leave it out.',
+  );
+}

@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { CommandContext } from '../commandContext.ts';
+import { type Core, openCore } from '../composition.ts';
+import { exitCode } from '../exitCodes.ts';
+
+export interface ServeOptions {
+  /** End what runs, instead of leaving it to the next core. */
+  readonly stopsChildren: boolean;
+}
+
+/** How long `--stop-children` waits for runs to end. */
+const stopLimitMs = 15_000;
+
+/** Holds the core of a state directory until it is asked to go. */
+export async function serve(context: CommandContext, options: ServeOptions): Promise<number> {
+  const { out, err, isJson, stateDir } = context;
+  const stop = new StopRequest();
+  const core = await openCore({ stateDir, kind: 'serve', logger: context.logger });
+  try {
+    const { orchestrator, recoveredFrom } = core;
+    orchestrator.onDidFail((error) => void err.writeLine(`orchestrator: ${error.message}`));
+    if (recoveredFrom !== undefined) {
+      void err.writeLine(
+        `orchestrator: the database was broken and a new one was begun. The old one is kept as ${recoveredFrom}.`,
+      );
+    }
+    const { runningRuns, liveTerminals, queuedRuns } = orchestrator.activity();
+    await (isJson
+      ? out.writeJson({
+          ready: true,
+          pid: process.pid,
+          stateDir,
+          ...(recoveredFrom === undefined ? {} : { recoveredFrom }),
+        })
+      : out.writeLine(
+          `Ready: serving ${stateDir} as pid ${process.pid}` +
+            (runningRuns + queuedRuns + liveTerminals === 0
+              ? '.'
+              : `, with ${count(runningRuns + queuedRuns, 'run')} and ${count(liveTerminals, 'terminal')} taken up.`),
+        ));
+    await stop.requested;
+    if (options.stopsChildren) await stopChildren(orchestrator);
+    await sayGoodbye(context, core, options);
+  } finally {
+    // The process host goes too where nothing is left in it; otherwise it stays for whoever comes next.
+    await core.close({ endIdleHost: true });
+    stop.dispose();
+  }
+  return exitCode.ok;
+}
+
+async function sayGoodbye({ err }: CommandContext, core: Core, options: ServeOptions): Promise<void> {
+  const { runningRuns, liveTerminals, queuedRuns } = core.orchestrator.activity();
+  const going = [
+    ...(runningRuns > 0 ? [count(runningRuns, 'run')] : []),
+    ...(liveTerminals > 0 ? [count(liveTerminals, 'terminal')] : []),
+  ];
+  if (going.length > 0) {
+    await err.writeLine(
+      `orchestrator: stopped; ${going.join(' and ')} still going on` +
+        (options.stopsChildren ? ' that could not be ended.' : '. The next serve takes them up again.'),
+    );
+  } else {
+    await err.writeLine('orchestrator: stopped.');
+  }
+  if (queuedRuns > 0)
+    await err.writeLine(`orchestrator: ${count(queuedRuns, 'run')} waiting for the next serve.`);
+}
+
+async function stopChildren(orchestrator: Orchestrator): Promise<void> {
+  const { runs, terminals } = orchestrator;
+  const timeout = new AbortController();
+  const ends = runs.active().map(async (run) => {
+    await runs.abort(run.id);
+    await runs.waitForEnd(run.id, timeout.signal);
+  });
+  const limit = delay(stopLimitMs, undefined, { signal: timeout.signal }).catch(() => undefined);
+  await Promise.race([Promise.allSettled(ends), limit]);
+  timeout.abort();
+  const live = terminals.list().filter((terminal) => terminal.state !== 'exited');
+  await Promise.allSettled(live.map((terminal) => terminals.kill(terminal.id)));
+}
+
+/**
+ * SIGTERM, SIGINT (Ctrl-C) or SIGHUP. Heard from before the start, so that none is lost on the way, and keeps the
+ * process alive until one comes: a core without children has nothing else to wait for.
+ */
+class StopRequest {
+  readonly requested: Promise<void>;
+  private readonly listener: () => void;
+  private readonly keepAlive = setInterval(() => undefined, 2 ** 30);
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.requested = promise;
+    this.listener = resolve;
+    for (const signal of stopSignals) process.on(signal, this.listener);
+  }
+
+  dispose(): void {
+    clearInterval(this.keepAlive);
+    for (const signal of stopSignals) process.off(signal, this.listener);
+  }
+}
+
+const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

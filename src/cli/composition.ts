@@ -1,0 +1,153 @@
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createSystemEnvironment } from '../adapters/system/systemEnvironment.ts';
+import { openSqliteStore } from '../adapters/sqlite/sqliteStore.ts';
+import { systemClock } from '../base/clock.ts';
+import type { Disposable } from '../base/disposable.ts';
+import { OrchestratorError } from '../base/errors.ts';
+import { systemIds } from '../base/ids.ts';
+import type { Logger } from '../base/logger.ts';
+import { Orchestrator } from '../core/orchestrator.ts';
+import type { ProcessHost } from '../core/ports/processHost.ts';
+import { systemCode } from '../processHost/files.ts';
+import { ensurePrivateDir } from '../processHost/paths.ts';
+import { isAlive } from '../processHost/processTable.ts';
+import { acquireStateLock } from '../processHost/stateLock.ts';
+import { readCoreHolder, stateInUse, writeCoreHolder } from './coreHolder.ts';
+import { openProcessHost } from './hostClient.ts';
+import { statePaths } from './stateDir.ts';
+import { version } from './version.ts';
+
+/** The composition root of the command line: the core with everything that it needs, on one state directory. */
+export interface Core {
+  readonly orchestrator: Orchestrator;
+  /** Where a database that was broken has been put; a new one was begun. */
+  readonly recoveredFrom: string | undefined;
+  /**
+   * Detaches; terminals and runs go on. With `endIdleHost` the process host goes too, unless something lives in it.
+   * May be called again.
+   */
+  close(options?: { readonly endIdleHost?: boolean }): Promise<void>;
+}
+
+export interface OpenCoreOptions {
+  readonly stateDir: string;
+  readonly kind: 'serve' | 'run';
+  readonly logger: Logger;
+}
+
+/**
+ * Takes the state directory, opens what is in it and takes up what goes on there.
+ * Errors: `state_in_use`, `state_dir_unsafe`, `store_too_new`, `disk_full`, those of reaching the process host.
+ */
+export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Promise<Core> {
+  const paths = statePaths(stateDir);
+  const lock = takeStateDir(stateDir);
+  const undo: (() => void)[] = [() => lock.dispose()];
+  const undoAll = (): void => {
+    for (const step of undo.splice(0).reverse()) step();
+  };
+  try {
+    writeCoreHolder(paths.holder, {
+      pid: process.pid,
+      label: `orchestrator ${kind}`,
+      kind,
+      startedAt: Date.now(),
+    });
+    undo.push(() => rmSync(paths.holder, { force: true }));
+    const { store, recoveredFrom } = openSqliteStore(paths.database);
+    undo.push(() => store.dispose());
+    const processHost = openProcessHost(stateDir, logger);
+    undo.push(() => processHost.dispose());
+    const orchestrator = new Orchestrator({
+      store,
+      processHost,
+      environment: createSystemEnvironment({ version }),
+      clock: systemClock,
+      ids: systemIds,
+      logger,
+    });
+    await orchestrator.start();
+    return {
+      orchestrator,
+      recoveredFrom,
+      async close({ endIdleHost = false } = {}) {
+        const { runningRuns, liveTerminals } = orchestrator.activity();
+        try {
+          await orchestrator.close();
+          if (endIdleHost && runningRuns + liveTerminals === 0) await endHostIfIdle(processHost);
+        } catch (error) {
+          logger.debug('The process host did not answer at the end', error);
+        } finally {
+          undoAll();
+        }
+      },
+    };
+  } catch (error) {
+    undoAll();
+    throw error;
+  }
+}
+
+/** How long what has just ended may take to be gone: workers that exit, and who left a terminal and is looked for. */
+const quietLimitMs = 1_000;
+const quietPollMs = 15;
+const endPollMs = 3;
+
+/** Ends the process host unless somebody uses it, and waits until its process is gone: nothing of ours is left behind. */
+async function endHostIfIdle(processHost: ProcessHost): Promise<void> {
+  const { connection } = processHost;
+  if (connection.state !== 'connected') return;
+  const deadline = Date.now() + quietLimitMs;
+  while (!(await processHost.shutdownIfIdle())) {
+    if (Date.now() > deadline || ((await processHost.stats())?.clients ?? 0) > 1) return;
+    await delay(quietPollMs);
+  }
+  while (isAlive(connection.pid) && Date.now() < deadline) await delay(endPollMs);
+}
+
+function takeStateDir(stateDir: string): Disposable {
+  const paths = statePaths(stateDir);
+  let lock: Disposable | undefined;
+  try {
+    makeFolders(stateDir);
+    ensurePrivateDir(stateDir);
+    lock = acquireStateLock(paths.lock);
+  } catch (error) {
+    throw unusableStateDir(stateDir, error);
+  }
+  if (lock === undefined) throw stateInUse(stateDir, readCoreHolder(paths.holder));
+  return lock;
+}
+
+/** One by one: with `recursive`, Node never ends where a file system refuses with ENOENT, as /proc does. */
+function makeFolders(path: string): void {
+  const missing: string[] = [];
+  for (let folder = path; !existsSync(folder) && folder !== dirname(folder); folder = dirname(folder)) {
+    missing.unshift(folder);
+  }
+  for (const folder of missing) mkdirSync(folder, { mode: 0o700 });
+}
+
+const causes: Readonly<Record<string, string>> = {
+  EACCES: 'there is no permission for it',
+  EPERM: 'there is no permission for it',
+  EROFS: 'the file system is read-only',
+  EEXIST: 'a file is in its place',
+  ENOTDIR: 'a file is in its place',
+};
+
+function unusableStateDir(stateDir: string, error: unknown): OrchestratorError {
+  const known = OrchestratorError.from(error);
+  if (known.reason !== 'internal') return known;
+  const code = systemCode(error);
+  const why = code === undefined ? known.message : (causes[code] ?? `it cannot be made: ${code}`);
+  return new OrchestratorError(
+    'PERMISSION_DENIED',
+    'state_dir_unsafe',
+    `The state directory ${stateDir} cannot be used: ${why}. ` +
+      'Choose one that you can write to, with --state-dir or $ORCHESTRATOR_STATE_DIR.',
+    { details: { path: stateDir }, cause: error },
+  );
+}

@@ -1,0 +1,218 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { OrchestratorError } from '../base/errors.ts';
+import { nullLogger } from '../base/logger.ts';
+import type { CommandContext } from './commandContext.ts';
+import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
+import { OutputWriter } from './output/outputWriter.ts';
+import { parseDuration } from './output/format.ts';
+import { stateDirOf } from './stateDir.ts';
+import { createStderrLogger } from './stderrLogger.ts';
+import { version } from './version.ts';
+
+interface CommonOptions {
+  readonly stateDir?: string;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+/**
+ * The command line: what is understood is here, what is done is in commands/, each loaded only when it is called for.
+ * @returns the exit code. Everything that was to be printed is printed.
+ */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  const out = new OutputWriter(process.stdout);
+  const err = new OutputWriter(process.stderr);
+  const state: { code: number; isJson: boolean } = { code: exitCode.ok, isJson: false };
+
+  const program = new Command('orchestrator')
+    .description('Runs tasks in terminals that outlive who started them, and shows what goes on.')
+    .version(version)
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .showHelpAfterError('(orchestrator --help tells more)')
+    .addHelpText('after', exitCodeHelp);
+  addCommonOptions(program);
+
+  /** A subcommand whose `action` answers with the exit code. */
+  const command = <O extends CommonOptions>(
+    nameAndArguments: string,
+    description: string,
+    action: (context: CommandContext, options: O, operands: readonly string[]) => Promise<number>,
+  ): Command => {
+    const subcommand = program.command(nameAndArguments).description(description);
+    addCommonOptions(subcommand);
+    subcommand.action(async () => {
+      const options: O = subcommand.optsWithGlobals();
+      const isJson = options.json === true;
+      state.isJson = isJson;
+      const logger = options.verbose === true ? createStderrLogger() : nullLogger;
+      const context = { stateDir: stateDirOf(options.stateDir), isJson, out, err, logger };
+      state.code = await action(context, options, subcommand.args);
+    });
+    return subcommand;
+  };
+
+  command<CommonOptions & { stopChildren?: boolean }>(
+    'serve',
+    'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
+    async (context, { stopChildren }) => {
+      const { serve } = await import('./commands/serve.ts');
+      return serve(context, { stopsChildren: stopChildren === true });
+    },
+  ).option('--stop-children', 'when asked to go, end every terminal and run first');
+
+  command<CommonOptions & RunFlags>(
+    'run [command...]',
+    'run a command, or the steps of a task, and exit with its exit code',
+    async (context, flags, words) => {
+      const { runTask } = await import('./commands/run.ts');
+      const { taskOf } = await import('./taskOf.ts');
+      return runTask(context, {
+        ...taskOf({ words, task: flags.task, steps: flags.step, shell: flags.shell }),
+        cwd: flags.cwd,
+        name: flags.name,
+        timeoutMs: flags.timeout,
+        isRaw: flags.raw === true,
+        forwardsInput: flags.stdin === true,
+      });
+    },
+  )
+    .usage('[options] -- command args...\n       orchestrator run [options] --task TEXT | --step COMMAND...')
+    .passThroughOptions()
+    .option('--task <text>', 'the task as text for your shell: one command a line, each a step')
+    .option('--step <command>', 'one step; give it several times', collect)
+    .option('--cwd <folder>', 'where it runs (default: here)')
+    .option('--shell <program>', 'the shell that reads it (default: /bin/sh for a command, yours for a task)')
+    .option('--name <text>', 'the session that holds it: the open one of that name, or a new one')
+    .addOption(
+      new Option('--timeout <time>', 'end it after so long: 90s, 5m, 1.5h, or seconds').argParser(duration),
+    )
+    .option('--raw', "print the terminal's bytes as they are: lines end in CR LF")
+    .option('--stdin', 'pass piped standard input on to the terminal (which echoes it)');
+
+  command<CommonOptions & { all?: boolean }>(
+    'ps',
+    'list sessions, terminals and runs',
+    async (context, { all }) => {
+      const { listAll } = await import('./commands/ps.ts');
+      return listAll(context, { isAll: all === true });
+    },
+  ).option('-a, --all', 'those that have ended too');
+
+  command<CommonOptions & { follow?: boolean; step?: number; bytes?: boolean; lines?: number }>(
+    'logs <id>',
+    'print what a terminal showed or the steps of a run printed',
+    async (context, { follow, step, bytes, lines }, [id = '']) => {
+      const { printLogs } = await import('./commands/logs.ts');
+      return printLogs(context, { id, follows: follow === true, step, isBytes: bytes === true, lines });
+    },
+  )
+    .option('-f, --follow', 'go on with what comes, until it ends')
+    .addOption(new Option('--step <n>', 'only this step of a run').argParser(wholeNumber))
+    .addOption(new Option('--bytes', 'exactly the bytes, control sequences and all').conflicts('lines'))
+    .addOption(new Option('-n, --lines <n>', 'only the last so many lines').argParser(wholeNumber));
+
+  command(
+    'attach <id>',
+    'connect this terminal with one of ours; Ctrl-\\ d detaches',
+    async (context, _, [id = '']) => {
+      const { attach } = await import('./commands/attach.ts');
+      return attach(context, id);
+    },
+  );
+
+  command('kill <id...>', 'end terminals, abort runs', async (context, _, ids) => {
+    const { killAll } = await import('./commands/kill.ts');
+    return killAll(context, ids);
+  });
+
+  command<CommonOptions & { after?: number; follow?: boolean; session?: string; run?: string }>(
+    'events',
+    'print the event log',
+    async (context, { after, follow, session, run }) => {
+      const { printEvents } = await import('./commands/events.ts');
+      return printEvents(context, { after: after ?? 0, follows: follow === true, session, run });
+    },
+  )
+    .addOption(new Option('--after <n>', 'only events after this sequence number').argParser(wholeNumber))
+    .option('-f, --follow', 'go on with what comes')
+    .option('--session <id>', 'only those of this session (id or name)')
+    .option('--run <id>', 'only those of this run');
+
+  command('doctor', 'check the installation and the state directory', async (context) => {
+    const { doctor } = await import('./commands/doctor.ts');
+    return doctor(context);
+  });
+
+  try {
+    prepare(program, out, err);
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      state.code = error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    } else {
+      state.code = exitCodeOfError(error);
+      const shape = OrchestratorError.from(error).toShape();
+      await (state.isJson
+        ? out.writeJson({ error: shape })
+        : err.writeLine(`orchestrator: ${shape.message}`));
+      if (shape.reason === 'internal' && process.env['ORCHESTRATOR_DEBUG'] !== undefined) {
+        await err.writeLine(error instanceof Error ? (error.stack ?? '') : '');
+      }
+    }
+  }
+  // What was printed without waiting is through when these are.
+  await Promise.all([out.flush(), err.flush()]);
+  return state.code;
+}
+
+interface RunFlags {
+  readonly task?: string;
+  readonly step?: readonly string[];
+  readonly cwd?: string;
+  readonly shell?: string;
+  readonly name?: string;
+  readonly timeout?: number;
+  readonly raw?: boolean;
+  readonly stdin?: boolean;
+}
+
+/** Before the subcommand and behind it. */
+function addCommonOptions(command: Command): void {
+  command
+    .option(
+      '--state-dir <folder>',
+      'state directory (default: $ORCHESTRATOR_STATE_DIR, or orchestration-workbench in $XDG_STATE_HOME or ~/.local/state)',
+    )
+    .option('--json', 'answer with JSON, one object a line')
+    .option('--verbose', 'tell on standard error what is done');
+}
+
+/** Commander must not end the process, and must write like everything else here. */
+function prepare(command: Command, out: OutputWriter, err: OutputWriter): void {
+  for (const each of [command, ...command.commands]) {
+    each.exitOverride().configureOutput({
+      writeOut: (text) => void out.write(text),
+      writeErr: (text) => void err.write(text),
+      getOutHelpWidth: () => out.columns ?? 100,
+      getErrHelpWidth: () => err.columns ?? 100,
+    });
+  }
+}
+
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
+    throw new InvalidArgumentError('It is a whole number.');
+  return number;
+}
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('It is a time such as 90s, 5m or 1.5h.');
+  return ms;
+}

@@ -1,0 +1,63 @@
+import { systemClock } from '../base/clock.ts';
+import { OrchestratorError } from '../base/errors.ts';
+import { systemIds } from '../base/ids.ts';
+import { connectAsWorker, type WorkerConnection } from '../processHost/workerClient.ts';
+import { writeDriverFile } from './shell/driverFile.ts';
+import type { EmitRunEvent } from './shell/runReport.ts';
+import { parseShellRunSpec } from './shell/shellRunSpec.ts';
+import { ShellRunner } from './shell/shellRunner.ts';
+
+/**
+ * Entry of dist/worker.js: one process a run, forked by the process host. It ends when its run was reported to the end
+ * or when the host is gone; what it says on standard error is kept for diagnosis only.
+ */
+async function main(): Promise<void> {
+  const connection = await connectAsWorker();
+  switch (connection.kind) {
+    case 'shell':
+      await runShellTask(connection);
+      break;
+    default:
+      throw new OrchestratorError(
+        'UNIMPLEMENTED',
+        'invalid_request',
+        `This version knows no worker of kind ${JSON.stringify(connection.kind)}.`,
+      );
+  }
+}
+
+async function runShellTask(connection: WorkerConnection): Promise<void> {
+  let lost: unknown;
+  const emit: EmitRunEvent = (type, data) => {
+    connection.emit(type, { ...data }).catch((error: unknown) => {
+      lost ??= error;
+    });
+  };
+  const runner = new ShellRunner(parseShellRunSpec(connection.spec), {
+    emit,
+    terminals: connection.terminals,
+    clock: systemClock,
+    ids: systemIds,
+    writeDriverFile,
+  });
+  connection.onCommand((command) => {
+    if (command.type !== 'abort') return;
+    const reason = command.data?.['reason'];
+    runner.abort(typeof reason === 'string' ? reason : 'requested');
+  });
+  // The host asks a worker to go with this signal before it kills it.
+  process.on('SIGTERM', () => runner.abort('the worker was asked to end'));
+  try {
+    await runner.run();
+  } finally {
+    runner.dispose();
+    await connection.close();
+  }
+  // Then the journal lacks what was emitted (a full disk): exit as failed, so that the run is not taken for complete.
+  if (lost !== undefined) throw OrchestratorError.from(lost);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${OrchestratorError.from(error).message}\n`);
+  process.exitCode = 1;
+});
