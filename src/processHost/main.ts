@@ -103,7 +103,8 @@ async function main(): Promise<void> {
     startedAt,
     onQuiet,
     shutdownIfIdle: (others) => {
-      if (others > 0 || !isIdle()) return false;
+      // What an ended terminal may have left behind is looked for by `end` itself: nobody has to wait for that here.
+      if (others > 0 || terminals.liveCount > 0 || workers.liveCount > 0) return false;
       // The answer goes out first.
       setImmediate(() => void end('it was asked to', 0));
       return true;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { OrchestratorError } from '../base/errors.ts';
 import { processHostProtocol } from '../protocol/processHost.ts';
+import { systemCode } from './files.ts';
 
 /** Where everything of the process host of one state directory lies. */
 export interface HostPaths {
@@ -62,7 +63,7 @@ function socketPath(
  * @throws OrchestratorError state_dir_unsafe
  */
 export function ensurePrivateDir(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDirs(path);
   if (process.platform === 'win32') return;
   const stat = lstatSync(path);
   if (!stat.isDirectory() || stat.uid !== process.getuid?.()) {
@@ -74,6 +75,17 @@ export function ensurePrivateDir(path: string): void {
     );
   }
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+/** One by one: Node's own recursive mode never comes back below a file system that takes no folders, such as /proc. */
+function makeDirs(path: string): void {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) makeDirs(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error;
+  }
 }
 
 /** Makes and checks every folder that the host needs. */

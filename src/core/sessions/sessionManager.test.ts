@@ -19,7 +19,13 @@ describe('sessions', () => {
   it('are made, named, renamed and listed, oldest first', async () => {
     const first = await core.sessions.create({ cwd: '/srv/app/' });
     const second = await core.sessions.create({ name: ' my\n session ', owner: 'orchestrator:c-1' });
-    expect(first).toMatchObject({ name: 'app', cwd: '/srv/app', owner: 'user', type: 'shell', state: 'idle' });
+    expect(first).toMatchObject({
+      name: 'app',
+      cwd: '/srv/app',
+      owner: 'user',
+      type: 'shell',
+      state: 'idle',
+    });
     expect(first.id).toMatch(/^[0-9a-f]{32}$/);
     expect(second).toMatchObject({ name: 'my session', cwd: '/home/me' });
     expect((await core.sessions.rename(first.id, 'other')).name).toBe('other');

@@ -5,7 +5,7 @@ import { panelViewType } from '../contributions/ids.ts';
 import type { RunPanels } from '../panel/runPanels.ts';
 import type { TerminalViews } from '../terminals/terminalViews.ts';
 import { toViewColumn } from './viewColumn.ts';
-import { type OpenTerminal, readWindowLayout, WindowLayoutWriter } from './windowFile.ts';
+import { type OpenRunPanel, type OpenTerminal, readWindowLayout, WindowLayoutWriter } from './windowFile.ts';
 
 /** Long enough for a closing window to tell that it closes, before what it takes away counts as closed. */
 const saveDelayMs = 300;
@@ -51,12 +51,10 @@ export class WindowLayoutKeeper implements Disposable {
       if (layout === undefined) return;
       if (isFirst && layout.sessionId === vscode.env.sessionId) {
         disposeDeadTerminals(layout.terminals, this.logger);
-        if (await closeDeadPanels(this.panels)) {
-          for (const { runId, column } of layout.runPanels)
-            this.panels.openTab(runId, undefined, toViewColumn(column));
-          const active = layout.runPanels.find(({ isActive }) => isActive);
-          if (active !== undefined) this.panels.openTab(active.runId);
-        }
+        if (await closeDeadPanels(this.panels)) this.reopenPanels(layout.runPanels);
+      } else if (isFirst && panelTabs().length === 0) {
+        // Another browser, or one that was ended before it had saved its tabs.
+        this.reopenPanels(layout.runPanels);
       }
       if (isReopening) this.terminals.restore(layout.terminals);
     } finally {
@@ -75,6 +73,12 @@ export class WindowLayoutKeeper implements Disposable {
   dispose(): void {
     void this.finish();
     this.resources.dispose();
+  }
+
+  private reopenPanels(panels: readonly OpenRunPanel[]): void {
+    for (const { runId, column } of panels) this.panels.openTab(runId, undefined, toViewColumn(column));
+    const active = panels.find(({ isActive }) => isActive);
+    if (active !== undefined) this.panels.openTab(active.runId);
   }
 
   private saveSoon(): void {
@@ -108,13 +112,16 @@ function disposeDeadTerminals(remembered: readonly OpenTerminal[], logger: Logge
 
 async function closeDeadPanels(panels: RunPanels): Promise<boolean> {
   const ours = new Set(panels.titles());
-  const dead = vscode.window.tabGroups.all
+  const dead = panelTabs().filter(({ label }) => !ours.has(label));
+  if (dead.length > 0) await vscode.window.tabGroups.close(dead, true);
+  return dead.length > 0;
+}
+
+function panelTabs(): vscode.Tab[] {
+  return vscode.window.tabGroups.all
     .flatMap(({ tabs }) => tabs)
     .filter(
       // VS Code puts a prefix of its own before the type.
-      ({ input, label }) =>
-        input instanceof vscode.TabInputWebview && input.viewType.endsWith(panelViewType) && !ours.has(label),
+      ({ input }) => input instanceof vscode.TabInputWebview && input.viewType.endsWith(panelViewType),
     );
-  if (dead.length > 0) await vscode.window.tabGroups.close(dead, true);
-  return dead.length > 0;
 }

@@ -19,6 +19,8 @@ export interface OrchestratorPtyOptions {
 
 /** VS Code gathers what an extension terminal writes for 5 ms before it sends it to the window. */
 const editorBufferMs = 6;
+/** A window that does not answer for so long is taken for closed. */
+const windowPatienceMs = 3_000;
 /** A program that fails sooner than this leaves its text to be read. */
 const quickFailureMs = 3_000;
 /** Sizes that come sooner than this after one of ours belong to the same dragging of the panel. */
@@ -41,6 +43,9 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
   private readonly pump: OutputPump;
   private follower: TerminalFollower | undefined;
   private acknowledged = 0;
+  /** One past the last byte that came, acknowledged or not. */
+  private received = 0;
+  private following: Promise<void> = Promise.resolve();
   private dimensions: vscode.TerminalDimensions | undefined;
   private resizedAt = 0;
   private sizeTimer: NodeJS.Timeout | undefined;
@@ -73,7 +78,7 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
       write: (text) => this.writeEmitter.fire(text),
       settle: async () => {
         await delay(editorBufferMs);
-        await options.reachWindow();
+        await this.reachWindow();
       },
       acknowledge: (offset) => {
         this.acknowledged = offset;
@@ -161,15 +166,26 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
       this.stayForReading(describeEnd(ended.exit));
       return;
     }
-    const follower = await terminals.follow(
+    await this.follow(terminal, snapshot.offset, true);
+    if (this.isStopped()) return;
+    this.isAttached = true;
+    const now = this.dimensions;
+    if (now !== size && now !== undefined) this.setDimensionsAgain(now);
+  }
+
+  private async follow(terminal: Terminal, from: number, isForeground: boolean): Promise<void> {
+    this.received = from;
+    const follower = await this.options.terminals.follow(
       terminal.id,
-      { from: snapshot.offset, isForeground: true },
+      { from, isForeground },
       {
         onData: (data, offset) => {
+          this.received = offset + data.byteLength;
           this.pump.push(data, offset);
         },
-        onGap: (from, to) => {
-          this.writeEmitter.fire(note(`[${to - from} bytes of output are no longer kept]`));
+        onGap: (gapFrom, to) => {
+          this.received = to;
+          this.writeEmitter.fire(note(`[${to - gapFrom} bytes of output are no longer kept]`));
         },
         onEnd: (exit) => void this.end(exit, Date.now() - terminal.createdAt),
         onResize: (cols, rows) => {
@@ -185,9 +201,38 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
     this.follower = follower;
     // The first bytes may have come before the follower did.
     if (this.acknowledged > 0) follower.ack(this.acknowledged);
-    this.isAttached = true;
-    const now = this.dimensions;
-    if (now !== size && now !== undefined) this.setDimensionsAgain(now);
+  }
+
+  /**
+   * A page that was closed, or a machine that sleeps, leaves this extension host alive with nobody behind it. The
+   * program must not stand still for that: from here on it is read like by anyone else, until the window answers.
+   */
+  private async reachWindow(): Promise<void> {
+    let hasWaited = false as boolean;
+    const patience = setTimeout(() => {
+      hasWaited = true;
+      this.followAgain(false);
+    }, windowPatienceMs);
+    try {
+      await this.options.reachWindow();
+    } finally {
+      clearTimeout(patience);
+    }
+    if (hasWaited) this.followAgain(true);
+  }
+
+  private followAgain(isForeground: boolean): void {
+    // One after the other: a follower that is not there yet cannot be replaced.
+    this.following = this.following
+      .then(async () => {
+        if (this.isClosed || this.follower === undefined) return;
+        this.follower.dispose();
+        this.follower = undefined;
+        await this.follow(await this.options.terminal, this.received, isForeground);
+      })
+      .catch((error: unknown) => {
+        this.failToAttach(error);
+      });
   }
 
   /** Read through a method, because a `close` may come during any await. */
