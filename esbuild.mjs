@@ -20,14 +20,6 @@ const { values: options } = parseArgs({
 const { version } = JSON.parse(await readFile(join(repo, 'package.json'), 'utf8'));
 const out = options.out;
 
-/** Under an older Node the program would die on a missing built-in with a stack trace: say what is wrong. */
-const nodeCheck = `(() => {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major > 24 || (major === 24 && minor >= 18)) return;
-  process.stderr.write('orchestrator needs Node.js 24.18 or later; this is ' + process.version + ' (' + process.execPath + ').\\n');
-  process.exit(1);
-})();`;
-
 /**
  * extension.ts loads the heavy half on demand: that import stays a require of the other bundle.
  * @type {esbuild.Plugin}
@@ -88,8 +80,8 @@ const bundles = [
   nodeBundle('extension', 'src/vscode/extension.ts', { external: ['vscode'], plugins: [lazyWorkbench] }),
   nodeBundle('workbench', 'src/vscode/workbench.ts', { external: ['vscode'] }),
   nodeBundle('cli', 'src/cli/main.ts', {
-    banner: { js: `#!/usr/bin/env node\n${nodeCheck}` },
-    // An old Node must be able to parse the file, or it never gets to the message above.
+    banner: { js: '#!/usr/bin/env node' },
+    // An old Node must be able to parse the file, or it never gets to saying what it needs (nodeVersion.ts).
     supported: { 'dynamic-import': false, using: false },
   }),
   nodeBundle('processHost', 'src/processHost/main.ts', { external: ['node-pty'] }),
