@@ -1,5 +1,5 @@
 // Writes package.json's `contributes`, `activationEvents` and `capabilities` from src/vscode/contributions.ts,
-// where commands, settings and views are typed once. With --check it changes nothing and fails when the two differ.
+// where commands, settings and views are typed once, and README.md's table of settings. With --check it changes nothing and fails when the two differ.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ interface Source {
 const repo = join(import.meta.dirname, '..');
 const source = join(repo, 'src/vscode/contributions.ts');
 const manifest = join(repo, 'package.json');
+const readme = join(repo, 'README.md');
 
 function isSource(value: object): value is Source {
   const names = ['contributions', 'activationEvents', 'capabilities'];
@@ -37,19 +38,48 @@ async function main(): Promise<number> {
   wanted['activationEvents'] = module.activationEvents;
   wanted['capabilities'] = module.capabilities;
   wanted['contributes'] = module.contributions;
+  const readmeBefore = await readFile(readme, 'utf8');
+  const readmeWanted = withSettingsTable(readmeBefore, settingsOf(module.contributions));
   // Compared as data: the formatter decides how arrays are broken into lines.
-  const same = JSON.stringify(wanted) === JSON.stringify(JSON.parse(before));
+  const same = JSON.stringify(wanted) === JSON.stringify(JSON.parse(before)) && readmeWanted === readmeBefore;
   if (same) {
-    console.log('package.json agrees with src/vscode/contributions.ts.');
+    console.log('package.json and README.md agree with src/vscode/contributions.ts.');
     return 0;
   }
   if (process.argv.includes('--check')) {
-    console.error('package.json does not agree with src/vscode/contributions.ts. Run: npm run manifest');
+    console.error(
+      'package.json or README.md does not agree with src/vscode/contributions.ts. Run: npm run manifest',
+    );
     return 1;
   }
   await writeFile(manifest, `${JSON.stringify(wanted, null, 2)}\n`);
-  console.log('package.json was written anew from src/vscode/contributions.ts.');
+  await writeFile(readme, readmeWanted);
+  console.log('package.json and README.md were written anew from src/vscode/contributions.ts.');
   return 0;
+}
+
+interface Setting {
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly markdownDescription?: string;
+}
+
+function settingsOf(contributions: unknown): [string, Setting][] {
+  const { configuration } = contributions as {
+    configuration: readonly { readonly properties: Readonly<Record<string, Setting>> }[];
+  };
+  return configuration.flatMap(({ properties }) => Object.entries(properties));
+}
+
+/** The table between the two marks of README.md: one row a setting, with the first paragraph of its description. */
+function withSettingsTable(text: string, settings: readonly [string, Setting][]): string {
+  const rows = settings.map(([name, setting]) => {
+    const [about = ''] = (setting.markdownDescription ?? setting.description ?? '').split('\n');
+    const plain = about.replaceAll(/`#([\w.]+)#`/g, '`$1`').replaceAll('|', '\\|');
+    return `| \`${name.replace('orchestrator.', '')}\` | \`${JSON.stringify(setting.default)}\` | ${plain} |`;
+  });
+  const table = ['| Setting | Default | |', '| --- | --- | --- |', ...rows].join('\n');
+  return text.replace(/(<!-- settings:begin -->\n)[^]*?(<!-- settings:end -->)/, `$1${table}\n$2`);
 }
 
 process.exitCode = await main();

@@ -2,6 +2,7 @@
 import type { BrowserContext, Locator, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { artifact } from './paths.ts';
+import { waitUntil } from './processes.ts';
 
 const flags = [
   '--no-sandbox',
@@ -142,10 +143,20 @@ export class Workbench {
   }
 
   async setTheme(theme: ThemeName): Promise<void> {
-    await this.runCommand('Preferences: Color Theme');
     const input = this.quickInput().locator('input[type="text"]');
-    await input.fill(theme);
-    await this.quickInput().locator('.monaco-list-row.focused', { hasText: theme }).waitFor();
+    const wanted = this.quickInput().locator('.monaco-list-row.focused', { hasText: theme });
+    // Right after start the picker lists only the themes that are read by then, and never the others.
+    const offer = async (): Promise<boolean> => {
+      await this.runCommand('Preferences: Color Theme');
+      await input.fill(theme);
+      const isOffered = await wanted.waitFor({ timeout: 2_000 }).then(
+        () => true,
+        () => false,
+      );
+      if (!isOffered) await input.press('Escape');
+      return isOffered;
+    };
+    await waitUntil(`the theme ${theme} is offered`, offer, { limitMs: 30_000 });
     await input.press('Enter');
     const dark = theme.startsWith('Dark');
     const contrast = theme.endsWith('High Contrast');
