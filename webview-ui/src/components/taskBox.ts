@@ -89,7 +89,7 @@ export class TaskBoxElement extends LightElement {
       <vscode-textarea
         class="task"
         .label=${'Task: commands, one a line'}
-        placeholder="Describe a task, or commands, one a line"
+        placeholder="Commands, one a line: each becomes a step"
         rows="1"
         ?invalid=${isTaskInvalid}
         @input=${() => this.onInput()}
