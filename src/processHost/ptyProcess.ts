@@ -1,9 +1,11 @@
-import { writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type { SocketConstructorOpts } from 'node:net';
 import { ReadStream } from 'node:tty';
 import type * as NodePty from 'node-pty';
 import { OrchestratorError } from '../base/errors.ts';
 import { systemCode } from './files.ts';
+import { type Flooding, FloodLane } from './floodLane.ts';
 
 /** One pseudo-terminal with its leading process. Bytes in, bytes out; nothing is decoded. */
 export interface PtyProcess {
@@ -40,6 +42,17 @@ export interface PtyHandler {
 /** Input that a program may leave unread before we refuse more. */
 const maxInputBytes = 16 * 1024 * 1024;
 const inputSliceBytes = 64 * 1024;
+const readBytes = 64 * 1024;
+/** Linux hands out 4,095 bytes at once, others less. */
+const fullReadBytes = 1_000;
+/** After so many full reads in a row a terminal counts as flooding. */
+const floodReads = 8;
+/** A slice ends early when its reads have to wait for their writer. */
+const sliceMs = 1;
+
+/** For all terminals: what is read is copied out of it before the next read. */
+const readBuffer = Buffer.allocUnsafeSlow(readBytes);
+const floodLane = new FloodLane();
 
 interface UnixBinding {
   fork(
@@ -98,7 +111,7 @@ export function spawnPty(options: PtyOptions, handler: PtyHandler): PtyProcess {
  * after the leader's exit, which loses output whenever we have paused it; it spins on a program that does not read its
  * input; and without a text encoding it leaves IUTF8 off, so that erasing a letter in a cooked terminal erases a byte.
  */
-class UnixPty implements PtyProcess {
+class UnixPty implements PtyProcess, Flooding {
   readonly pid: number;
   private readonly fd: number;
   private readonly ptyName: string;
@@ -109,8 +122,12 @@ class UnixPty implements PtyProcess {
   private inputTimer: NodeJS.Timeout | undefined;
   private retryMs = 1;
   private isClosed = false;
+  private isPaused = false;
+  private fullReads = 0;
+  private readonly handler: PtyHandler;
 
   constructor(options: PtyOptions, handler: PtyHandler) {
+    this.handler = handler;
     const { native, helperPath } = loadBinding();
     this.native = native;
     const env = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
@@ -133,10 +150,17 @@ class UnixPty implements PtyProcess {
     this.pid = child.pid;
     this.fd = child.fd;
     this.ptyName = child.pty;
-    this.stream = new ReadStream(child.fd);
-    this.stream.on('data', (data: Buffer) => {
-      handler.onData(data);
-    });
+    const socketOptions: SocketConstructorOpts = {
+      onread: {
+        buffer: readBuffer,
+        callback: (count) => {
+          this.onRead(count);
+          return true;
+        },
+      },
+    };
+    this.stream = new ReadStream(child.fd, socketOptions);
+    this.stream.resume();
     // Linux ends a master with EIO once the last slave is closed and everything was read; others with an end of file.
     this.stream.on('error', () => undefined);
     this.stream.on('close', () => {
@@ -164,6 +188,7 @@ class UnixPty implements PtyProcess {
     }
     this.input.push(data);
     this.inputBytes += data.length;
+    floodLane.onInput();
     if (this.inputTimer === undefined) this.feed();
   }
 
@@ -172,15 +197,52 @@ class UnixPty implements PtyProcess {
   }
 
   pause(): void {
+    this.isPaused = true;
+    floodLane.delete(this);
     this.stream.pause();
   }
 
   resume(): void {
+    this.isPaused = false;
+    this.fullReads = 0;
     this.stream.resume();
   }
 
   close(): void {
+    floodLane.delete(this);
     this.stream.destroy();
+  }
+
+  readSlice(maxBytes: number): boolean {
+    const deadline = performance.now() + sliceMs;
+    let filled = 0;
+    let hasMore = true;
+    while (hasMore && filled < maxBytes && performance.now() < deadline) {
+      let count = 0;
+      try {
+        count = readSync(this.fd, readBuffer, filled, maxBytes - filled, null);
+      } catch {
+        // EAGAIN: nothing is there now. Everything else comes to the stream as well, which ends by it.
+      }
+      filled += count;
+      hasMore = count > 0;
+    }
+    if (filled > 0) this.handler.onData(Buffer.from(readBuffer.subarray(0, filled)));
+    // Its reader has paused it, or has already let it go on.
+    if (this.isPaused || this.isClosed || !this.stream.isPaused()) return false;
+    if (!hasMore) {
+      this.fullReads = 0;
+      this.stream.resume();
+    }
+    return hasMore;
+  }
+
+  private onRead(count: number): void {
+    this.fullReads = count < fullReadBytes ? 0 : this.fullReads + 1;
+    this.handler.onData(Buffer.from(readBuffer.subarray(0, count)));
+    if (this.fullReads < floodReads || this.isPaused || this.isClosed) return;
+    this.stream.pause();
+    floodLane.add(this);
   }
 
   /**

@@ -21,9 +21,13 @@ export interface TerminalMeta {
   readonly exit?: TerminalExitStatus | undefined;
 }
 
-/** While output flows it is recorded and sent at these steps; the first bytes after a silence go at once. */
+/** While output flows it is recorded and sent at these steps; a few bytes, such as an echo, go at once. */
 const windowMs = 2;
 const windowBytes = 64 * 1024;
+/** More than that at once is surely followed by more. */
+const fewBytes = 1_000;
+/** So often within one window. */
+const maxFlushesAtOnce = 4;
 
 /** One terminal: its record, its followers, and its process as long as there is one. */
 export class Terminal {
@@ -35,7 +39,8 @@ export class Terminal {
   private pending: Buffer[] = [];
   private pendingBytes = 0;
   private flushTimer: NodeJS.Timeout | undefined;
-  private lastFlush = 0;
+  private windowStart = 0;
+  private flushesAtOnce = 0;
   private isPaused = false;
   /** It drains to its end, whoever reads how slowly. */
   private isEnding = false;
@@ -105,11 +110,21 @@ export class Terminal {
   receive(data: Buffer): void {
     this.pending.push(data);
     this.pendingBytes += data.length;
-    if (this.pendingBytes >= windowBytes || performance.now() - this.lastFlush >= windowMs) this.flush();
+    if (this.pendingBytes >= windowBytes || (this.pendingBytes < fewBytes && this.mayFlushAtOnce()))
+      this.flush();
     else
       this.flushTimer ??= setTimeout(() => {
         this.flush();
       }, windowMs);
+  }
+
+  private mayFlushAtOnce(): boolean {
+    const now = performance.now();
+    if (now - this.windowStart >= windowMs) {
+      this.windowStart = now;
+      this.flushesAtOnce = 0;
+    }
+    return ++this.flushesAtOnce <= maxFlushesAtOnce;
   }
 
   write(data: Buffer): void {
@@ -186,7 +201,6 @@ export class Terminal {
   flush(): void {
     clearTimeout(this.flushTimer);
     this.flushTimer = undefined;
-    this.lastFlush = performance.now();
     const [first] = this.pending;
     if (first === undefined) return;
     const data = this.pending.length === 1 ? first : Buffer.concat(this.pending, this.pendingBytes);

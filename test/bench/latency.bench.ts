@@ -1,10 +1,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessHost, TerminalFollower } from '../../src/core/ports/processHost.ts';
 import { plainEnvironment, startHostUnderTest } from './hostUnderTest.ts';
 import { percentile, report } from './race.ts';
 
 const floods = 16;
 const keystrokes = 1_000;
+/** After each echo, at most: ten times as fast as anybody types. */
+const pauseMs = 10;
 const interrupts = 50;
 
 /** Keystroke echo while 16 other terminals flood, and Ctrl-C to prompt in a flooding one. */
@@ -30,13 +33,20 @@ export async function benchLatency(): Promise<void> {
       flooding.push(id);
       followers.push(await followDiscarding(host, id));
     }
+    await delay(500);
+    const quietRate = await floodRate(host, () => delay(3_000));
     loop.enable();
-    report(
-      `keystroke echo under ${floods} × yes (ms; target p99 at most 8)`,
-      figures(await echoTimesMs(host)),
-    );
+    let echoTimes: number[] = [];
+    const typingRate = await floodRate(host, async () => {
+      echoTimes = await echoTimesMs(host);
+    });
     loop.disable();
+    report(`keystroke echo under ${floods} × yes (ms; target p99 at most 8)`, figures(echoTimes));
     report('client loop delay meanwhile (ms)', { p99: loop.percentile(99) / 1e6, max: loop.max / 1e6 });
+    report('what the floods write (MB/s, all together)', {
+      'nobody types': quietRate,
+      'while somebody types': typingRate,
+    });
     for (const follower of followers) follower.dispose();
     await Promise.all(flooding.map((id) => host.killTerminal(id, { graceMs: 0 })));
     report(
@@ -46,6 +56,16 @@ export async function benchLatency(): Promise<void> {
   } finally {
     await underTest.dispose();
   }
+}
+
+/** Output of all terminals while `during` runs, in MB/s. */
+async function floodRate(host: ProcessHost, during: () => Promise<unknown>): Promise<number> {
+  const total = async (): Promise<number> =>
+    (await host.listTerminals()).reduce((sum, { end }) => sum + end, 0);
+  const before = await total();
+  const startMs = performance.now();
+  await during();
+  return ((await total()) - before) / 1_000 / (performance.now() - startMs);
 }
 
 function figures(samples: number[]): Record<string, number> {
@@ -110,6 +130,7 @@ async function echoTimesMs(host: ProcessHost): Promise<number[]> {
     await host.writeTerminal(id, 'k');
     await echoed;
     samples.push(performance.now() - startMs);
+    await delay(Math.random() * pauseMs);
   }
   (await follower).dispose();
   await host.killTerminal(id, { graceMs: 0 });
