@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import type {
   SpawnTerminalOptions,
   TerminalExit,
@@ -17,6 +17,9 @@ export interface TerminalMeta {
   readonly file: string;
   readonly cwd: string;
   readonly startedAt: number;
+  /** At its start; the record holds the changes. */
+  readonly cols?: number | undefined;
+  readonly rows?: number | undefined;
   readonly recordLimitBytes?: number | undefined;
   readonly exit?: TerminalExitStatus | undefined;
 }
@@ -45,33 +48,35 @@ export class Terminal {
   /** It drains to its end, whoever reads how slowly. */
   private isEnding = false;
 
-  private constructor(dir: string, meta: TerminalMeta) {
+  private constructor(dir: string, meta: TerminalMeta, isNew: boolean) {
     this.meta = meta;
     this.metaPath = `${dir}/meta.json`;
-    this.record = new TerminalRecord(dir, { limitBytes: meta.recordLimitBytes });
+    const { recordLimitBytes: limitBytes, cols, rows } = meta;
+    const size = cols === undefined || rows === undefined ? undefined : { cols, rows };
+    this.record = new TerminalRecord(dir, { limitBytes, size, isNew });
   }
 
   /** Makes the folder of a terminal that is about to be started. */
   static create(dir: string, options: SpawnTerminalOptions, startedAt: number): Terminal {
     rmSync(dir, { recursive: true, force: true });
-    mkdirSync(dir, { mode: 0o700 });
-    const { id, file, cwd, recordLimitBytes } = options;
-    const terminal = new Terminal(dir, { id, pid: 0, file, cwd, startedAt, recordLimitBytes });
-    terminal.record.resize(options.cols, options.rows);
-    return terminal;
+    const { id, file, cwd, cols, rows, recordLimitBytes } = options;
+    return new Terminal(dir, { id, pid: 0, file, cwd, startedAt, cols, rows, recordLimitBytes }, true);
   }
 
   /** A terminal of an earlier host: without process, readable as long as its record is there. */
   static load(dir: string): Terminal | undefined {
     const meta = readJson(`${dir}/meta.json`);
     if (typeof meta !== 'object' || meta === null || !('id' in meta) || !('pid' in meta)) return undefined;
-    return new Terminal(dir, meta as TerminalMeta);
+    return new Terminal(dir, meta as TerminalMeta, false);
   }
 
   attach(pty: PtyProcess): void {
     this.pty = pty;
     this.meta = { ...this.meta, pid: pty.pid };
-    this.writeMeta();
+    // Nobody reads it yet, so it need not be replaced as a whole.
+    this.writeMeta((path, content) => {
+      writeFileSync(path, content, { mode: 0o600 });
+    });
   }
 
   get isLive(): boolean {
@@ -186,7 +191,7 @@ export class Terminal {
     this.pty = undefined;
     this.meta = { ...this.meta, exit };
     this.record.dispose();
-    this.writeMeta();
+    this.writeMeta(writeFileAtomic);
     this.pump();
     return { id: this.meta.id, ...exit, end: this.record.end };
   }
@@ -236,9 +241,9 @@ export class Terminal {
     else this.pty?.resume();
   }
 
-  private writeMeta(): void {
+  private writeMeta(write: (path: string, content: string) => void): void {
     try {
-      writeFileAtomic(this.metaPath, JSON.stringify(this.meta));
+      write(this.metaPath, JSON.stringify(this.meta));
     } catch {
       // A full disk. The terminal is told to have been lost with its host then, which its bytes outlive.
     }

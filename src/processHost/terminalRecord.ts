@@ -42,6 +42,10 @@ const fileIo: RecordIo = {
 export interface RecordOptions {
   /** How many bytes are kept; the oldest segments go first. Default 32 MiB, at least 64 KiB. */
   readonly limitBytes?: number | undefined;
+  /** The folder does not exist yet. */
+  readonly isNew?: boolean;
+  /** The size from the first byte on, where it is kept elsewhere: then only its changes are written here. */
+  readonly size?: { readonly cols: number; readonly rows: number } | undefined;
   readonly io?: RecordIo;
 }
 
@@ -58,6 +62,7 @@ export class TerminalRecord implements Disposable {
   private readonly segments: Segment[];
   private resizeEntries: ResizeEntry[];
   private resizeLines = 0;
+  private hasResizeFile: boolean;
   private modes: PrivateModes | undefined;
   private descriptor: number | undefined;
   private storedBytes: number;
@@ -69,13 +74,16 @@ export class TerminalRecord implements Disposable {
 
   /** Opens the record in `dir`, which is made if it is missing. Throws where that fails. */
   constructor(dir: string, options: RecordOptions = {}) {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const { isNew = false, size } = options;
+    mkdirSync(dir, { recursive: !isNew, mode: 0o700 });
     this.dir = dir;
     this.io = options.io ?? fileIo;
     this.limitBytes = Math.max(options.limitBytes ?? defaultRecordLimitBytes, 64 * 1024);
     this.segmentBytes = Math.min(maxSegmentBytes, Math.ceil(this.limitBytes / 16));
-    this.segments = listSegments(dir);
-    this.resizeEntries = readResizes(dir);
+    this.segments = isNew ? [] : listSegments(dir);
+    this.resizeEntries = isNew ? [] : readResizes(dir);
+    this.hasResizeFile = this.resizeEntries.length > 0;
+    if (!this.hasResizeFile && size !== undefined) this.resizeEntries.push({ offset: 0, ...size });
     this.storedBytes = this.segments.reduce((sum, { size }) => sum + size, 0);
     this.endOffset = recordEnd(this.segments);
     this.tailStart = this.endOffset;
@@ -130,7 +138,7 @@ export class TerminalRecord implements Disposable {
     const entry = { offset: this.endOffset, cols, rows };
     addResize(this.resizeEntries, entry);
     try {
-      if (++this.resizeLines > maxResizeLines) this.writeResizes();
+      if (!this.hasResizeFile || ++this.resizeLines > maxResizeLines) this.writeResizes();
       else appendFileSync(resizesPath(this.dir), `${JSON.stringify(entry)}\n`, { mode: 0o600 });
     } catch {
       // A full disk: the size is known in memory, and written with the next one that changes.
@@ -226,15 +234,17 @@ export class TerminalRecord implements Disposable {
 
   private writeResizes(): void {
     const lines = this.resizeEntries.map((entry) => `${JSON.stringify(entry)}\n`);
-    this.tryWrite(resizesPath(this.dir), lines.join(''));
+    this.hasResizeFile = this.tryWrite(resizesPath(this.dir), lines.join('')) || this.hasResizeFile;
     this.resizeLines = lines.length;
   }
 
-  private tryWrite(path: string, content: string): void {
+  private tryWrite(path: string, content: string): boolean {
     try {
       writeFileAtomic(path, content);
+      return true;
     } catch {
       // A full disk. The next drop or resize writes the whole file again.
+      return false;
     }
   }
 

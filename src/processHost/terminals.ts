@@ -25,7 +25,7 @@ export interface TerminalsDependencies {
 /** What the leader's own end leaves behind gets so long between being asked and being killed. */
 const leftoverGraceMs = 500;
 /** Who has left the terminal altogether is looked for at this distance, once for all that ended meanwhile. */
-const sweepDelayMs = 100;
+const sweepDelayMs = 200;
 /** The last bytes of a plain command come within this time, so that nobody has to be looked for. */
 const drainMs = 30;
 /** A master that does not end although nothing of the tree is left is held by a stranger; it is closed then. */
