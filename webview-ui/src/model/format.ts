@@ -6,7 +6,7 @@ const two = (value: number): string => String(value).padStart(2, '0');
 export function formatDuration(ms: number, isRunning = false): string {
   const safe = Math.max(0, ms);
   if (safe < 59_950 && !isRunning) {
-    return safe > 0 && safe < 50 ? '< 0.1 s' : `${(safe / 1_000).toFixed(1)} s`;
+    return safe < 50 ? '< 0.1 s' : `${(safe / 1_000).toFixed(1)} s`;
   }
   const seconds = isRunning ? Math.floor(safe / 1_000) : Math.round(safe / 1_000);
   if (seconds < 60) return `${seconds} s`;

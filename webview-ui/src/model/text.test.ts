@@ -87,7 +87,7 @@ describe('findLinks', () => {
 describe('formats', () => {
   it('writes durations', () => {
     expect([0, 20, 420, 12_412, 59_960, 102_000, 3_912_412].map((ms) => formatDuration(ms))).toEqual([
-      '0.0 s',
+      '< 0.1 s',
       '< 0.1 s',
       '0.4 s',
       '12.4 s',
