@@ -76,9 +76,13 @@ export class WindowLayoutKeeper implements Disposable {
   }
 
   private reopenPanels(panels: readonly OpenRunPanel[]): void {
-    for (const { runId, column } of panels) this.panels.openTab(runId, undefined, toViewColumn(column));
+    // Whoever types into something else by now goes on typing there.
+    const open = ({ runId, column }: OpenRunPanel): void => {
+      this.panels.openTab(runId, undefined, toViewColumn(column), true);
+    };
+    panels.forEach(open);
     const active = panels.find(({ isActive }) => isActive);
-    if (active !== undefined) this.panels.openTab(active.runId);
+    if (active !== undefined) open(active);
   }
 
   private saveSoon(): void {

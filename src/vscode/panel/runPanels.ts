@@ -51,14 +51,18 @@ export class RunPanels implements Disposable, vscode.WebviewPanelSerializer, vsc
     runId: string | undefined,
     draft?: string,
     column: vscode.ViewColumn = vscode.ViewColumn.Active,
+    preserveFocus = false,
   ): void {
     const known = this.panels.find(({ controller }) => controller.runId === runId);
     if (known !== undefined) {
       if (draft !== undefined) known.controller.show(runId, draft);
-      known.panel.reveal();
+      known.panel.reveal(undefined, preserveFocus);
       return;
     }
-    const panel = vscode.window.createWebviewPanel(panelViewType, 'Run', column);
+    const panel = vscode.window.createWebviewPanel(panelViewType, 'Run', {
+      viewColumn: column,
+      preserveFocus,
+    });
     const controller = this.adoptPanel(panel, runId);
     if (draft !== undefined) controller.show(runId, draft);
   }
