@@ -34,6 +34,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.spec.ts'],
           // One real editor and one browser at a time.
           fileParallelism: false,
+          // The editor's own start races with ours on a loaded machine; a retry is printed, and is worth a look.
+          retry: 2,
           testTimeout: 180_000 * slow,
           hookTimeout: 180_000 * slow,
         },

@@ -55,7 +55,7 @@ async function check(filled: Awaited<ReturnType<typeof fill>>): Promise<void> {
       limitMs: 20_000,
     },
   );
-  await studio.workbench.runCommand('Terminal: Focus Terminal');
+  await studio.focusTerminal();
   await studio.page.keyboard.type(' again');
   await studio.waitForTerminal(/hello from vim again/);
 

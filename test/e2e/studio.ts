@@ -172,8 +172,18 @@ export class Studio implements AsyncDisposable {
     }
   }
 
-  async typeInTerminal(text: string): Promise<void> {
+  /** Keys that are pressed before the terminal has the focus are lost. */
+  async focusTerminal(): Promise<void> {
     await this.workbench.runCommand('Terminal: Focus Terminal');
+    await this.page.locator('.terminal-wrapper.active .xterm.focus').waitFor();
+    await this.page.locator('.terminal-wrapper.active .xterm-screen').click();
+    await this.page
+      .locator('.terminal-wrapper.active .xterm-helper-textarea:focus')
+      .waitFor({ state: 'attached' });
+  }
+
+  async typeInTerminal(text: string): Promise<void> {
+    await this.focusTerminal();
     await this.page.keyboard.type(text);
   }
 

@@ -10,6 +10,9 @@ import { type OpenRunPanel, type OpenTerminal, readWindowLayout, WindowLayoutWri
 /** Long enough for a closing window to tell that it closes, before what it takes away counts as closed. */
 const saveDelayMs = 300;
 
+/** How long after its start a new extension host may hear of tabs of the one before. */
+const lateTabsMs = 10_000;
+
 /** Keeps window.json, and opens again what it lists. */
 export class WindowLayoutKeeper implements Disposable {
   private readonly stateDir: string;
@@ -50,7 +53,8 @@ export class WindowLayoutKeeper implements Disposable {
     try {
       if (layout === undefined) return;
       if (isFirst && layout.sessionId === vscode.env.sessionId) {
-        disposeDeadTerminals(layout.terminals, this.logger);
+        const looking = this.resources.add(disposeDeadTerminals(layout.terminals, this.logger));
+        setTimeout(() => this.resources.delete(looking), lateTabsMs).unref();
         if (await closeDeadPanels(this.panels)) this.reopenPanels(layout.runPanels);
       } else if (isFirst && panelTabs().length === 0) {
         // Another browser, or one that was ended before it had saved its tabs.
@@ -102,16 +106,20 @@ export class WindowLayoutKeeper implements Disposable {
 
 /**
  * After its extension host was killed, VS Code keeps our terminals without anything behind them. They are told by the
- * title that we gave them last and by having no program of their own; tabs of this extension host have a `pty`.
+ * title that we gave them last and by having no program of their own; tabs of this extension host have a `pty`. A new
+ * extension host hears of them one by one, perhaps only after it has come here: the answer goes on looking.
  */
-function disposeDeadTerminals(remembered: readonly OpenTerminal[], logger: Logger): void {
+function disposeDeadTerminals(remembered: readonly OpenTerminal[], logger: Logger): Disposable {
   const titles = new Set(remembered.map(({ title }) => title));
-  for (const tab of vscode.window.terminals) {
+  const disposeIfDead = (tab: vscode.Terminal): void => {
     const options = tab.creationOptions;
-    if ('pty' in options || options.shellPath !== undefined || !titles.has(tab.name)) continue;
+    if ('pty' in options || options.shellPath !== undefined || !titles.has(tab.name)) return;
     logger.info(`closing the dead tab "${tab.name}" of the extension host before this one`);
     tab.dispose();
-  }
+  };
+  const listening = vscode.window.onDidOpenTerminal(disposeIfDead);
+  vscode.window.terminals.forEach(disposeIfDead);
+  return listening;
 }
 
 async function closeDeadPanels(panels: RunPanels): Promise<boolean> {
