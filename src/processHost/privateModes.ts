@@ -5,6 +5,8 @@
 export class PrivateModes {
   private readonly modes = new Map<number, boolean>();
   private isKeypadApplication: boolean | undefined;
+  private hasMargins = false;
+  private isCharsetOther = false;
   /** Start of a sequence that the bytes so far did not finish. */
   private carry = '';
 
@@ -17,8 +19,8 @@ export class PrivateModes {
   /** `bytes` follow directly on those of the call before. */
   fold(bytes: Buffer): void {
     const text = this.carry + bytes.toString('latin1');
-    const pattern = /\x1b(?:\[\?([\d;]*)([hl])|([=>])|(c)|(\[!p))/g;
-    for (const [, numbers, action, keypad, reset, softReset] of text.matchAll(pattern)) {
+    const pattern = /\x1b(?:\[\?([\d;]*)([hl])|([=>])|(c)|(\[!p)|\[([\d;]*)r|\(([0-9A-Z]))/g;
+    for (const [, numbers, action, keypad, reset, softReset, margins, charset] of text.matchAll(pattern)) {
       if (numbers !== undefined) {
         for (const number of numbers.split(';'))
           if (number !== '') this.modes.set(Number(number), action === 'h');
@@ -27,7 +29,9 @@ export class PrivateModes {
       else if (softReset !== undefined) {
         for (const mode of [1, 6, 25]) this.modes.delete(mode);
         this.isKeypadApplication = undefined;
-      }
+        this.hasMargins = this.isCharsetOther = false;
+      } else if (margins !== undefined) this.hasMargins = margins !== '' && margins !== ';';
+      else this.isCharsetOther = charset !== 'B';
     }
     const tail = text.slice(-maxSequence);
     const lastEscape = tail.lastIndexOf('\x1b');
@@ -43,11 +47,22 @@ export class PrivateModes {
     return text;
   }
 
+  /**
+   * Whether the preamble tells all that matters: on an alternate screen, between margins or in a charset for drawing,
+   * what comes next builds on more than modes.
+   */
+  get isPlain(): boolean {
+    const isAlternate = alternateScreenModes.some((mode) => this.modes.get(mode) === true);
+    return !isAlternate && !this.hasMargins && !this.isCharsetOther && this.carry === '';
+  }
+
   private clear(): void {
     this.modes.clear();
     this.isKeypadApplication = undefined;
+    this.hasMargins = this.isCharsetOther = false;
   }
 }
 
+const alternateScreenModes = [47, 1047, 1049];
 const maxSequence = 64;
-const unfinished = /^\x1b(?:\[(?:\?[\d;]*|!)?)?$/;
+const unfinished = /^\x1b(?:\[(?:\??[\d;]*|!)|\()?$/;

@@ -7,7 +7,9 @@ import {
   recordEnd,
   type ResizeEntry,
   resizeIndexAt,
+  type Segment,
 } from './recordFiles.ts';
+import { PrivateModes } from './privateModes.ts';
 import { SequenceBoundary } from './sequenceBoundary.ts';
 
 export interface ScreenRequest {
@@ -34,6 +36,11 @@ const pageBytes = 1024 * 1024;
 /** Below the frame limit, with room for what JSON escapes. */
 const maxDataBytes = 6 * 1024 * 1024;
 const minScrollback = 1_000;
+/** A long line of a log. Where lines are longer, more is read. */
+const tailBytesPerLine = 160;
+const minTailBytes = 1024 * 1024;
+/** Within so much a line must begin, or nothing is left out. */
+const lineSearchBytes = 64 * 1024;
 
 /** A headless terminal that is fed from a record, only as far and as often as somebody asks. */
 export class ScreenModel {
@@ -80,13 +87,32 @@ export class ScreenModel {
     this.terminal.dispose();
   }
 
-  private async advance({ dir, resizes, end, unwritten }: ScreenRequest): Promise<void> {
+  private async advance(request: ScreenRequest): Promise<void> {
+    const { dir, unwritten } = request;
     const segments = listSegments(dir);
-    const start = segments[0]?.offset ?? unwritten.from;
-    if (this.read === 0 && start > 0) {
-      this.position = this.read = start;
-      await write(this.terminal, readPreamble(dir));
+    if (this.read > 0) {
+      await this.parse(request, segments);
+      return;
     }
+    // A long record is drawn from its last part, as long as that fills the scrollback.
+    const start = segments[0]?.offset ?? unwritten.from;
+    let tailBytes = Math.max(minTailBytes, this.scrollback * tailBytesPerLine);
+    for (;;) {
+      const tail = findTail(dir, segments, tailBytes);
+      this.skipTo(tail?.from ?? start);
+      await write(this.terminal, tail?.preamble ?? readPreamble(dir));
+      await this.parse(request, segments);
+      if (tail === undefined || this.terminal.buffer.normal.baseY >= this.scrollback) return;
+      tailBytes *= 4;
+      this.terminal.reset();
+      this.modes.reset();
+    }
+  }
+
+  private async parse(
+    { dir, resizes, end, unwritten }: ScreenRequest,
+    segments: readonly Segment[],
+  ): Promise<void> {
     while (this.read < end) {
       this.applySize(resizes);
       const nextResize = resizes[resizeIndexAt(resizes, this.read) + 1]?.offset ?? Number.POSITIVE_INFINITY;
@@ -153,6 +179,32 @@ export class ScreenModel {
   }
 }
 
+/**
+ * Where the last `bytes` of a record may be drawn without the rest: at the start of a line, outside of full-screen
+ * programs. Undefined where they may not, or where there is no more than that.
+ */
+function findTail(
+  dir: string,
+  segments: readonly Segment[],
+  bytes: number,
+): { from: number; preamble: string } | undefined {
+  const from = recordEnd(segments) - bytes;
+  if (from <= (segments[0]?.offset ?? 0)) return undefined;
+  const first = readSegments(dir, segments, from, lineSearchBytes);
+  const lineEnd = first.data.indexOf(0x0a);
+  if (lineEnd < 0) return undefined;
+  const lineStart = first.from + lineEnd + 1;
+  const modes = PrivateModes.parse(readPreamble(dir));
+  let position = segments[0]?.offset ?? 0;
+  while (position < lineStart) {
+    const page = readSegments(dir, segments, position, Math.min(pageBytes, lineStart - position));
+    if (page.data.length === 0 || page.from >= lineStart) break;
+    modes.fold(page.data.subarray(0, lineStart - page.from));
+    position = page.from + page.data.length;
+  }
+  return modes.isPlain ? { from: lineStart, preamble: modes.preamble } : undefined;
+}
+
 function createTerminal(cols: number, rows: number, scrollback: number): Terminal {
   return new Terminal({ cols, rows, scrollback, allowProposedApi: true, logLevel: 'off' });
 }
@@ -196,12 +248,10 @@ class ExtraModes {
       if (last > first) this.margins = first === 1 && last >= terminal.rows ? undefined : [first, last];
       return false;
     });
-    const reset = (): boolean => {
-      this.isCursorHidden = false;
-      this.mouseEncoding = this.cursorStyle = this.margins = undefined;
+    parser.registerEscHandler({ final: 'c' }, () => {
+      this.reset();
       return false;
-    };
-    parser.registerEscHandler({ final: 'c' }, reset);
+    });
     parser.registerCsiHandler({ intermediates: '!', final: 'p' }, () => {
       this.isCursorHidden = false;
       this.margins = undefined;
@@ -210,6 +260,11 @@ class ExtraModes {
     terminal.onResize(() => {
       this.margins = undefined;
     });
+  }
+
+  reset(): void {
+    this.isCursorHidden = false;
+    this.mouseEncoding = this.cursorStyle = this.margins = undefined;
   }
 
   serialize(terminal: Terminal): string {
