@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createShellFolder } from '../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../adapters/system/systemEnvironment.ts';
 import { openSqliteStore } from '../adapters/sqlite/sqliteStore.ts';
 import { systemClock } from '../base/clock.ts';
@@ -64,6 +65,7 @@ export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Pro
       store,
       processHost,
       environment: createSystemEnvironment({ version }),
+      shellFiles: createShellFolder(paths.shell),
       clock: systemClock,
       ids: systemIds,
       logger,

@@ -99,18 +99,51 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     },
   ).option('-a, --all', 'those that have ended too');
 
-  command<CommonOptions & { follow?: boolean; step?: number; bytes?: boolean; lines?: number }>(
+  command<
+    CommonOptions & {
+      follow?: boolean;
+      step?: number;
+      bytes?: boolean;
+      lines?: number;
+      search?: string;
+      screen?: boolean;
+    }
+  >(
     'logs <id>',
     'print what a terminal showed or the steps of a run printed',
-    async (context, { follow, step, bytes, lines }, [id = '']) => {
+    async (context, { follow, step, bytes, lines, search, screen }, [id = '']) => {
       const { printLogs } = await import('./commands/logs.ts');
-      return printLogs(context, { id, follows: follow === true, step, isBytes: bytes === true, lines });
+      return printLogs(context, {
+        id,
+        follows: follow === true,
+        step,
+        isBytes: bytes === true,
+        lines,
+        search,
+        isScreen: screen === true,
+      });
     },
   )
     .option('-f, --follow', 'go on with what comes, until it ends')
     .addOption(new Option('--step <n>', 'only this step of a run').argParser(wholeNumber))
-    .addOption(new Option('--bytes', 'exactly the bytes, control sequences and all').conflicts('lines'))
-    .addOption(new Option('-n, --lines <n>', 'only the last so many lines').argParser(wholeNumber));
+    .addOption(
+      new Option('--bytes', 'exactly the bytes, control sequences and all').conflicts(['lines', 'search']),
+    )
+    .addOption(new Option('-n, --lines <n>', 'only the last so many lines').argParser(wholeNumber))
+    .addOption(
+      new Option(
+        '--search <text>',
+        'only lines with the text, or matching /expression/flags, with their numbers',
+      ).conflicts('lines'),
+    )
+    .addOption(
+      new Option('--screen', "what stands on a terminal's screen now").conflicts([
+        'follow',
+        'bytes',
+        'lines',
+        'search',
+      ]),
+    );
 
   command(
     'attach <id>',

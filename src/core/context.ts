@@ -7,6 +7,7 @@ import type { Failures } from './failures.ts';
 import type { OrchestratorLimits } from './limits.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost } from './ports/processHost.ts';
+import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
 
 /** What every manager works with. Made once, by the Orchestrator. */
@@ -18,6 +19,8 @@ export interface CoreContext {
   readonly log: EventLog;
   readonly processHost: ProcessHost;
   readonly environment: Environment;
+  /** Without it, shells are started as they are and print no marks. */
+  readonly shellFiles: ShellFiles | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;

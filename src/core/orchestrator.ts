@@ -11,11 +11,15 @@ import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
+import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
 import { RunManager } from './runs/runManager.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
 import { SessionManager } from './sessions/sessionManager.ts';
 import { PtyManager } from './terminals/ptyManager.ts';
+import { TerminalCommands } from './terminals/terminalCommands.ts';
+import { TerminalOutput } from './terminals/terminalOutput.ts';
+import { TerminalSessions } from './terminals/terminalSessions.ts';
 import { closedError } from './waitFor.ts';
 
 export type { OrchestratorLimits } from './limits.ts';
@@ -26,6 +30,8 @@ export interface OrchestratorDependencies {
   /** Disposed by whoever made it, after `close`. */
   readonly processHost: ProcessHost;
   readonly environment: Environment;
+  /** Without it, interactive shells are started as they are and print no marks around commands. */
+  readonly shellFiles?: ShellFiles | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -50,6 +56,8 @@ export class Orchestrator {
   readonly events: EventLog;
   readonly sessions: SessionManager;
   readonly terminals: PtyManager;
+  /** Terminals as seed 003 has them: its operations, data and error texts, for every door. */
+  readonly terminalSessions: TerminalSessions;
   readonly runs: RunManager;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
@@ -64,19 +72,45 @@ export class Orchestrator {
   private _isReady = false;
 
   constructor(dependencies: OrchestratorDependencies) {
-    const { store, clock, logger, processHost, environment, ids } = dependencies;
+    const { store, clock, logger, processHost, environment, shellFiles, ids } = dependencies;
     const state = new StateMirror(store);
     const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) =>
       settleSessions(tx, state, clock.now());
     const log = this.disposables.add(new EventLog({ store, state, clock, logger, settle }));
     const failures = this.disposables.add(new Failures(clock, logger));
     const limits = { ...defaultLimits, ...dependencies.limits };
-    this.context = { store, state, log, processHost, environment, clock, ids, logger, limits, failures };
+    this.context = {
+      store,
+      state,
+      log,
+      processHost,
+      environment,
+      shellFiles,
+      clock,
+      ids,
+      logger,
+      limits,
+      failures,
+    };
     this.events = log;
     this.processHost = processHost;
     this.onDidFail = failures.onDidFail;
     this.sessions = new SessionManager(this.context, (id) => this.endMembers(id));
     this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
+    const output = new TerminalOutput(this.terminals, clock);
+    const commands = this.disposables.add(new TerminalCommands(this.terminals, output, clock));
+    this.disposables.add(
+      log.onDidAppend(({ type, terminalId }) => {
+        if (type === 'terminal.removed' && terminalId !== undefined) commands.forget(terminalId);
+      }),
+    );
+    this.terminalSessions = new TerminalSessions({
+      terminals: this.terminals,
+      output,
+      commands,
+      logger,
+      now: () => clock.now(),
+    });
     this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals));
   }
 

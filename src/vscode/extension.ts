@@ -3,6 +3,7 @@
  * activation or with the first thing that needs it.
  */
 import * as vscode from 'vscode';
+import { createTerminalApi, type OrchestrationWorkbenchApi } from './api.ts';
 import {
   commandIds,
   contextKeys,
@@ -13,16 +14,7 @@ import {
 } from './contributions/ids.ts';
 import { RecordingLog } from './ui/recordingLog.ts';
 import { DeferredTree } from './views/deferredTree.ts';
-import type { Frame, Workbench, WorkbenchInternals } from './workbench.ts';
-
-/** What other extensions get from `getExtension(…).exports`. */
-export interface OrchestrationWorkbenchApi {
-  readonly apiVersion: 1;
-  /** Resolves once this window serves the workspace's sessions; rejects with the reason why it does not. */
-  whenReady(): Promise<void>;
-  /** Only when the extension runs under test. */
-  readonly internals?: () => Promise<WorkbenchInternals>;
-}
+import type { Frame, Workbench } from './workbench.ts';
 
 let loading: Promise<Workbench> | undefined;
 
@@ -96,8 +88,11 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
     );
   });
   log.info(`activated in ${(performance.now() - startedAt).toFixed(1)} ms`);
+  const sessions = async () => (await (await workbench()).ready()).orchestrator.terminalSessions;
   return {
+    ...createTerminalApi(sessions),
     apiVersion: 1,
+    asPrincipal: (owner) => createTerminalApi(async () => (await sessions()).asPrincipal(owner)),
     whenReady: async () => {
       await (await workbench()).ready();
     },

@@ -76,6 +76,7 @@ export class Workbench implements vscode.Disposable {
           maxConcurrentRuns: readSetting(settingIds.runMaxConcurrent),
           recordLimitBytes: readSetting(settingIds.terminalRecordLimit) * 1024 * 1024,
         },
+        isShellIntegrated: readSetting(settingIds.terminalIntegration),
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
         reachWindow,

@@ -20,6 +20,10 @@ export interface LogsOptions {
   readonly isBytes: boolean;
   /** Only the last so many lines. */
   readonly lines: number | undefined;
+  /** Only lines with this text, or, as `/expression/flags`, lines that match. */
+  readonly search: string | undefined;
+  /** Instead of the output: what stands on the terminal's screen now, or stood there last. */
+  readonly isScreen: boolean;
 }
 
 /** Prints what a terminal showed, or what the steps of a run printed. */
@@ -27,7 +31,11 @@ export function printLogs(context: CommandContext, options: LogsOptions): Promis
   return withStateView(context, async (view) => {
     const found = view.find(options.id);
     const { out, err } = context;
-    const printer = new LogPrinter(out, { isBytes: options.isBytes, lines: options.lines });
+    const printer = new LogPrinter(out, {
+      isBytes: options.isBytes,
+      lines: options.lines,
+      search: options.search === undefined ? undefined : patternOf(options.search),
+    });
     const tellLost = (bytes: number): void => {
       void err.writeLine(`orchestrator: ${bytes} bytes are no longer in the record (its size is limited).`);
     };
@@ -42,6 +50,10 @@ export function printLogs(context: CommandContext, options: LogsOptions): Promis
       return exitCode.ok;
     };
 
+    if (options.isScreen) {
+      await out.write(`${await screenOf(view, found)}\n`);
+      return exitCode.ok;
+    }
     if (found.kind === 'terminal') {
       if (options.step !== undefined) throw noSteps();
       if (options.follows) {
@@ -62,6 +74,30 @@ export function printLogs(context: CommandContext, options: LogsOptions): Promis
     }
     return finish();
   });
+}
+
+/** The screen as text, without the empty rows below. */
+async function screenOf(view: StateView, found: ReturnType<StateView['find']>): Promise<string> {
+  if (found.kind !== 'terminal') throw invalidUse('--screen is for terminals; a run has none of its own.');
+  if (view.host === undefined) {
+    throw new OrchestratorError(
+      'FAILED_PRECONDITION',
+      'terminal_ended',
+      'No process host runs for this state directory, so no terminal has a screen. Leave --screen out to read its output.',
+    );
+  }
+  return (await view.host.snapshotTerminal(found.id, { scrollback: 0 })).text.trimEnd();
+}
+
+/** `/expression/flags` is a regular expression, everything else is text. */
+function patternOf(search: string): string | RegExp {
+  const [, source, flags] = /^\/(.+)\/([imsuv]*)$/s.exec(search) ?? [];
+  if (source === undefined) return search;
+  try {
+    return new RegExp(source, flags);
+  } catch (error) {
+    throw invalidUse(`--search ${search}: ${error instanceof Error ? error.message : String(error)}.`);
+  }
 }
 
 async function followOutput(
@@ -126,9 +162,9 @@ function checkStep(run: Run, step: number | undefined): void {
 }
 
 function noSteps(): OrchestratorError {
-  return new OrchestratorError(
-    'INVALID_ARGUMENT',
-    'invalid_request',
-    '--step is for runs; a terminal has no steps. Leave it out.',
-  );
+  return invalidUse('--step is for runs; a terminal has no steps. Leave it out.');
+}
+
+function invalidUse(message: string): OrchestratorError {
+  return new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', message);
 }

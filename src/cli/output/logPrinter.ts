@@ -1,10 +1,14 @@
+import { LastLines } from '../../core/terminals/lastLines.ts';
+import { LineSearch } from '../../core/terminals/lineSearch.ts';
+import { PlainText } from '../../core/terminals/plainText.ts';
 import type { OutputWriter } from './outputWriter.ts';
-import { PlainText } from './plainText.ts';
 
 export interface LogPrinterOptions {
   readonly isBytes: boolean;
   /** Only the last so many lines, printed at the end. */
   readonly lines: number | undefined;
+  /** Only lines that have it, with their numbers, printed at the end. */
+  readonly search?: string | RegExp | undefined;
 }
 
 /** Prints recorded output: as text that can do nothing to the reader's terminal, or byte for byte. */
@@ -12,10 +16,14 @@ export class LogPrinter {
   private readonly out: OutputWriter;
   private readonly text: PlainText | undefined;
   private readonly tail: LastLines | undefined;
+  private readonly search: LineSearch | undefined;
 
   constructor(out: OutputWriter, options: LogPrinterOptions) {
     this.out = out;
-    this.text = options.isBytes ? undefined : new PlainText({ keepColour: out.isTty });
+    this.search = options.search === undefined ? undefined : new LineSearch(options.search);
+    // Colours would stand in the way of what is searched for.
+    const keepColour = out.isTty && this.search === undefined;
+    this.text = options.isBytes ? undefined : new PlainText({ keepColour });
     this.tail = options.lines === undefined ? undefined : new LastLines(options.lines);
   }
 
@@ -27,43 +35,14 @@ export class LogPrinter {
   async end(): Promise<void> {
     if (this.text !== undefined) await this.printText(this.text.flush());
     if (this.tail !== undefined) await this.out.write(this.tail.toString());
+    for (const { line, text } of this.search?.end() ?? []) await this.out.write(`${line}: ${text}\n`);
     // Colours that the program left on must not stay.
     if (this.text !== undefined && this.out.isTty) await this.out.write('\x1b[0m');
   }
 
   private async printText(text: string): Promise<void> {
-    if (this.tail === undefined) await this.out.write(text);
+    if (this.search !== undefined) this.search.push(text);
+    else if (this.tail === undefined) await this.out.write(text);
     else this.tail.push(text);
-  }
-}
-
-/** The last lines of a text that comes in pieces; keeps no more than those. */
-export class LastLines {
-  private readonly limit: number;
-  private lines: string[] = [];
-  private unfinished = '';
-
-  /** @param limit 0 or more. */
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  push(text: string): void {
-    const parts = (this.unfinished + text).split('\n');
-    this.unfinished = parts.pop() ?? '';
-    for (const part of parts) this.lines.push(part);
-    if (this.lines.length > 2 * this.limit + 1_000) this.lines = this.lastOf(this.lines);
-  }
-
-  toString(): string {
-    if (this.unfinished === '')
-      return this.lastOf(this.lines)
-        .map((line) => `${line}\n`)
-        .join('');
-    return this.lastOf([...this.lastOf(this.lines), this.unfinished]).join('\n');
-  }
-
-  private lastOf(lines: readonly string[]): string[] {
-    return this.limit === 0 ? [] : lines.slice(-this.limit);
   }
 }

@@ -53,6 +53,16 @@ export interface CoreEventData {
     readonly end: number | null;
   };
   'terminal.removed': { readonly name: string };
+  /** Who did something to a terminal. Writes and resizes are gathered for a second. */
+  'terminal.audit': {
+    /** `user`, an owner id, or `system`: what the product does by itself, such as ending the terminals of a run. */
+    readonly principal: string;
+    readonly action: 'spawn' | 'write' | 'resize' | 'kill';
+    /** How often. */
+    readonly count: number;
+    /** How much was written; what, is never told. */
+    readonly bytes: number;
+  };
   'run.updated': { readonly is_aborting: boolean };
   'run.removed': { readonly task: string };
   'processHost.lost': {

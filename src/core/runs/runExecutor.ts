@@ -161,7 +161,7 @@ export class RunExecutor implements Disposable {
     for (const id of run.terminalIds) {
       const terminal = this.terminals.find(id);
       if (terminal === undefined || terminal.state === 'exited') continue;
-      this.terminals.kill(id).catch((error: unknown) => {
+      this.terminals.kill(id, { by: 'system' }).catch((error: unknown) => {
         if (OrchestratorError.is(error, 'process_host_lost')) return;
         this.context.failures.report(error, `end the terminal "${terminal.name}"`);
       });

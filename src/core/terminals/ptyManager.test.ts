@@ -56,12 +56,31 @@ describe('a terminal', () => {
       'terminal.created',
       'session.updated',
       'terminal.updated',
+      'terminal.audit',
       'terminal.updated',
       'terminal.updated',
       'terminal.exited',
       'session.updated',
       'terminal.removed',
     ]);
+  });
+
+  it('has an audit log: who did what, how much was written but never what, gathered by the second', async () => {
+    const by = 'orchestrator:a';
+    const terminal = await core.terminals.spawn({ managedBy: by, by });
+    await core.terminals.write(terminal.id, 'passwörd');
+    await core.terminals.write(terminal.id, 'x', by);
+    await core.terminals.write(terminal.id, 'yz', by);
+    harness.clock.advance(1_000);
+    await core.terminals.kill(terminal.id, { by });
+    const audit = core.events.read({ after: 0, limit: 100 }).filter(({ type }) => type === 'terminal.audit');
+    expect(audit.map(({ data }) => data)).toEqual([
+      { principal: by, action: 'spawn', count: 1, bytes: 0 },
+      { principal: 'user', action: 'write', count: 1, bytes: 9 },
+      { principal: by, action: 'write', count: 2, bytes: 3 },
+      { principal: by, action: 'kill', count: 1, bytes: 0 },
+    ]);
+    expect(audit.every(({ terminalId }) => terminalId === terminal.id)).toBe(true);
   });
 
   it('leaves nothing behind when it cannot be started', async () => {

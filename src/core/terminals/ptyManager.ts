@@ -13,16 +13,18 @@ import type {
   TerminalSnapshot,
 } from '../ports/processHost.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
-import { baseName, checkInteger, invalidRequest, validName } from '../text.ts';
+import { baseName, checkInteger, validName } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
+import { type Principal, validOwner } from './owners.ts';
+import { startShell } from './shellStart.ts';
 import type { SpawnTerminalRequest, Terminal } from './terminal.ts';
+import { TerminalAudit } from './terminalAudit.ts';
 import { createTerminal, removeTerminal, updateTerminal } from './terminalChanges.ts';
 import { TerminalReconciler } from './terminalReconciler.ts';
 
 const defaultCols = 80;
 const defaultRows = 24;
 const sizeLimit = 1_000;
-const ownerLimit = 256;
 
 /**
  * Terminals: who they belong to and how they stand. The processes and their output are the process host's; a terminal
@@ -33,10 +35,12 @@ export class PtyManager implements Disposable {
   readonly reconciler: TerminalReconciler;
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
+  private readonly audit: TerminalAudit;
 
   constructor(context: CoreContext, sessions: SessionManager) {
     this.context = context;
     this.sessions = sessions;
+    this.audit = new TerminalAudit(context);
     this.reconciler = new TerminalReconciler(context, sessions);
   }
 
@@ -50,15 +54,7 @@ export class PtyManager implements Disposable {
     const cols = request.cols ?? defaultCols;
     const rows = request.rows ?? defaultRows;
     checkSize(cols, rows);
-    const managedBy = request.managedBy ?? null;
-    if (managedBy !== null && !/^\S+$/.test(managedBy.slice(0, ownerLimit + 1))) {
-      throw invalidRequest(
-        'The owner of a terminal is an id without blanks, such as orchestrator:coordinator-1.',
-      );
-    }
-    if (managedBy !== null && managedBy.length > ownerLimit) {
-      throw invalidRequest(`The owner id of the terminal is too long: at most ${ownerLimit} characters.`);
-    }
+    const managedBy = request.managedBy == null ? null : validOwner(request.managedBy);
     const name = request.name === undefined ? undefined : validName(request.name, 'terminal');
     let session =
       request.sessionId === undefined
@@ -68,6 +64,7 @@ export class PtyManager implements Disposable {
     const env = environment.childEnvironment(request.env);
     await checkDirectory(environment, cwd);
     const shell = await resolveShell(environment, request.shell, env, cwd);
+    const start = await startShell(this.context, shell, request.args ?? [], env);
     // It may have been closed while we looked at the disk.
     session = this.sessions.getOpen(session.id);
     const terminal: Terminal = {
@@ -84,9 +81,10 @@ export class PtyManager implements Disposable {
       pid: 0,
       createdAt: clock.now(),
       state: 'starting',
+      marks: start.marks,
     };
     log.commit((tx) => createTerminal(tx, terminal));
-    const { id, args } = terminal;
+    const { id } = terminal;
     const { recordLimitBytes } = limits;
     let isAsked = false;
     try {
@@ -95,14 +93,16 @@ export class PtyManager implements Disposable {
       const status = await processHost.spawnTerminal({
         id,
         file: shell,
-        args,
+        args: start.args,
         cwd,
-        env,
+        env: start.env,
         cols,
         rows,
         recordLimitBytes,
       });
-      return this.markRunning(id, status.pid);
+      const running = this.markRunning(id, status.pid);
+      this.audit.note(running, request.by ?? null, 'spawn');
+      return running;
     } catch (error) {
       // Closed meanwhile: the terminal goes on, and the next core finds it.
       if (!OrchestratorError.is(error, 'closed')) await this.undoSpawn(id, isAsked);
@@ -132,20 +132,22 @@ export class PtyManager implements Disposable {
     );
   }
 
-  /** Errors: `terminal_not_found`, `terminal_ended`. */
-  async write(id: string, data: string): Promise<void> {
-    this.getLive(id);
+  /** Errors: `terminal_not_found`, `terminal_ended`. @param by who writes: a person when missing. */
+  async write(id: string, data: string, by: Principal = null): Promise<void> {
+    const terminal = this.getLive(id);
     await this.context.processHost.writeTerminal(id, data);
+    this.audit.note(terminal, by, 'write', utf8Length(data));
   }
 
   /** Errors: `terminal_not_found`, `terminal_ended`, `invalid_request`. */
-  async resize(id: string, cols: number, rows: number): Promise<void> {
+  async resize(id: string, cols: number, rows: number, by: Principal = null): Promise<void> {
     checkSize(cols, rows);
     this.getLive(id);
     await this.context.processHost.resizeTerminal(id, cols, rows);
     const terminal = this.find(id);
     if (terminal === undefined || (terminal.cols === cols && terminal.rows === rows)) return;
     this.context.log.commit((tx) => updateTerminal(tx, { ...terminal, cols, rows }));
+    this.audit.note(terminal, by, 'resize');
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a door of the API: it answers by promise, errors too
@@ -156,11 +158,14 @@ export class PtyManager implements Disposable {
   }
 
   /** Ends the whole process tree; resolves when the terminal has ended. Nothing to do for one that has. */
-  async kill(id: string, options: KillOptions = {}): Promise<void> {
+  async kill(id: string, options: KillOptions & { readonly by?: Principal } = {}): Promise<void> {
+    const { by = null, ...killOptions } = options;
     if (this.get(id).state === 'starting') await this.waitForStart(id);
-    if (this.find(id)?.state !== 'running') return;
+    const terminal = this.find(id);
+    if (terminal?.state !== 'running') return;
+    this.audit.note(terminal, by, 'kill');
     try {
-      await this.context.processHost.killTerminal(id, options);
+      await this.context.processHost.killTerminal(id, killOptions);
     } catch (error) {
       if (OrchestratorError.is(error, 'terminal_not_found')) this.reconciler.markLost([id]);
       // Lost with its host or ended by itself: either way it is where the caller wants it.
@@ -234,6 +239,7 @@ export class PtyManager implements Disposable {
   }
 
   dispose(): void {
+    this.audit.dispose();
     this.reconciler.dispose();
   }
 
@@ -281,6 +287,16 @@ export class PtyManager implements Disposable {
       this.context.failures.report(error, 'forget a terminal that did not start');
     }
   }
+}
+
+/** Bytes of the text in UTF-8, without making them. */
+function utf8Length(text: string): number {
+  let length = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    length += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_0000 ? 3 : 4;
+  }
+  return length;
 }
 
 function checkSize(cols: number, rows: number): void {

@@ -1,4 +1,6 @@
 import type { TerminalExitStatus } from '../ports/processHost.ts';
+import type { Principal } from './owners.ts';
+import type { ShellMarks } from './shellIntegration.ts';
 
 /** A PTY and its record, as the core remembers it. */
 export interface Terminal {
@@ -21,12 +23,16 @@ export interface Terminal {
   readonly createdAt: number;
   readonly state: 'starting' | 'running' | 'exited';
   readonly exit?: TerminalExitStatus | undefined;
+  /** Where its shell prints marks around commands: a secret between us and that shell. */
+  readonly marks?: ShellMarks | undefined;
 }
 
 export interface SpawnTerminalRequest {
   readonly sessionId?: string | undefined;
   readonly name?: string | undefined;
   readonly managedBy?: string | null | undefined;
+  /** Who asks, for the audit log; a person when missing. */
+  readonly by?: Principal | undefined;
   /** Program; the user's shell when missing. */
   readonly shell?: string | undefined;
   readonly args?: readonly string[] | undefined;

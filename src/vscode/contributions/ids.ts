@@ -41,6 +41,7 @@ export const settingIds = {
   terminalRecordLimit: 'orchestrator.terminal.recordLimitMiB',
   terminalOnClose: 'orchestrator.terminal.onClose',
   terminalReopen: 'orchestrator.terminal.reopenAfterReload',
+  terminalIntegration: 'orchestrator.terminal.shellIntegration',
   runShell: 'orchestrator.run.shell',
   runOpenIn: 'orchestrator.run.openIn',
   runMaxConcurrent: 'orchestrator.run.maxConcurrent',
@@ -60,6 +61,7 @@ export interface SettingTypes {
   [settingIds.terminalRecordLimit]: number;
   [settingIds.terminalOnClose]: 'ask' | 'kill' | 'keep';
   [settingIds.terminalReopen]: boolean;
+  [settingIds.terminalIntegration]: boolean;
   [settingIds.runShell]: string;
   [settingIds.runOpenIn]: 'editor' | 'panel' | 'none';
   [settingIds.runMaxConcurrent]: number;

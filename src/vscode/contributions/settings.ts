@@ -68,6 +68,14 @@ const terminal: SettingGroup = {
     markdownDescription:
       'MiB of output that are kept on disk of each terminal; the oldest output is dropped first. Applies to terminals that are started after the change.',
   },
+  [s.terminalIntegration]: {
+    type: 'boolean',
+    default: true,
+    scope: 'machine-overridable',
+    order: 6,
+    markdownDescription:
+      'Interactive shells (bash, zsh, fish, sh) mark where each command begins and ends, after reading your own start-up files. Agents need it to wait for a command. Takes effect after a reload, for new terminals.',
+  },
 };
 
 const run: SettingGroup = {

@@ -8,6 +8,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { OrchestratorLimits } from '../../core/limits.ts';
 import { Orchestrator } from '../../core/orchestrator.ts';
 import { openSqliteStore } from '../../adapters/sqlite/sqliteStore.ts';
+import { createShellFolder } from '../../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
 import { createProcessHostClient } from '../../processHost/client.ts';
 import { ensurePrivateDir } from '../../processHost/paths.ts';
@@ -33,6 +34,8 @@ export interface CoreServiceOptions {
   /** What this window is called in messages of others. */
   readonly label: string;
   readonly limits: Partial<OrchestratorLimits>;
+  /** Interactive shells are made to print marks around commands. */
+  readonly isShellIntegrated: boolean;
   readonly logger: Logger;
   readonly isTrusted: () => boolean;
   /** A round trip to the window: never settles when nobody sees it any more. */
@@ -158,6 +161,7 @@ export class CoreService implements Disposable {
         store: opened.store,
         processHost,
         environment: createSystemEnvironment({ version }),
+        shellFiles: this.options.isShellIntegrated ? createShellFolder(join(stateDir, 'shell')) : undefined,
         clock: systemClock,
         ids: systemIds,
         logger,

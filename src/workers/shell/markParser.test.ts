@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Mark, MarkParser, maxMarkBytes } from './markParser.ts';
+import { maxMarkBytes } from '../../core/terminals/osc133.ts';
+import { type Mark, MarkParser } from './markParser.ts';
 
 const nonce = '0123456789abcdef0123456789abcdef';
 const encoder = new TextEncoder();

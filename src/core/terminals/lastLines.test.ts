@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LastLines } from './logPrinter.ts';
+import { LastLines } from './lastLines.ts';
 
 function last(limit: number, ...parts: string[]): string {
   const lines = new LastLines(limit);

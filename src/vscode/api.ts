@@ -1,0 +1,63 @@
+import type { TerminalSessions } from '../core/terminals/terminalSessions.ts';
+import type { WorkbenchInternals } from './workbench.ts';
+
+export type {
+  ListenOptions,
+  ManagerMatch,
+  TerminalSession,
+  TerminalSessionInfo,
+} from '../core/terminals/terminalSessions.ts';
+export type { CommandResult, WaitForCompletionOptions } from '../core/terminals/terminalCommands.ts';
+export type { OutputMatch, PatternMatch } from '../core/terminals/lineSearch.ts';
+export type { OutputText, WaitForPatternOptions } from '../core/terminals/terminalOutput.ts';
+
+/** Every method by promise: a method waits for the core of this window, and starts it if need be. */
+type Promised<T> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
+};
+
+/**
+ * Terminals as agents use them (seed 003). What each does, its units, limits and errors stand at `TerminalSessions`,
+ * whose operations these are. Errors are `Error`s with `code` (gRPC's canonical ones), `reason` and `message`;
+ * besides an operation's own, those of starting the core: `workspace_untrusted`, `state_in_use` and others.
+ */
+export type TerminalApi = Promised<Omit<TerminalSessions, 'asPrincipal'>>;
+
+/** What other extensions get from `getExtension('orchestration-workbench.orchestration-workbench').exports`. */
+export interface OrchestrationWorkbenchApi extends TerminalApi {
+  readonly apiVersion: 1;
+  /** Resolves once this window serves the workspace's sessions; rejects with the reason why it does not. */
+  whenReady(): Promise<void>;
+  /**
+   * The same operations with the rights of an agent: it reaches only terminals that it or an agent below it owns
+   * (`permission_denied`), and what it spawns is its own. Every call without this is a person's.
+   */
+  asPrincipal(owner: string): TerminalApi;
+  /** Only when the extension runs under test. */
+  readonly internals?: () => Promise<WorkbenchInternals>;
+}
+
+/** Operations that find their `TerminalSessions` at each call: the core may have been started anew in between. */
+export function createTerminalApi(sessions: () => Promise<TerminalSessions>): TerminalApi {
+  return {
+    spawnTerminal: async (...args) => (await sessions()).spawnTerminal(...args),
+    spawnTerminalManaged: async (...args) => (await sessions()).spawnTerminalManaged(...args),
+    listTerminalSessions: async () => (await sessions()).listTerminalSessions(),
+    getTerminalSessionInfo: async (...args) => (await sessions()).getTerminalSessionInfo(...args),
+    executeTerminalCommand: async (...args) => (await sessions()).executeTerminalCommand(...args),
+    writeToTerminal: async (...args) => (await sessions()).writeToTerminal(...args),
+    resizeTerminal: async (...args) => (await sessions()).resizeTerminal(...args),
+    killTerminal: async (...args) => (await sessions()).killTerminal(...args),
+    listSessionsByManager: async (...args) => (await sessions()).listSessionsByManager(...args),
+    killSessionsByManager: async (...args) => (await sessions()).killSessionsByManager(...args),
+    listenToTerminalOutput: async (...args) => (await sessions()).listenToTerminalOutput(...args),
+    waitForCompletion: async (...args) => (await sessions()).waitForCompletion(...args),
+    readOutput: async (...args) => (await sessions()).readOutput(...args),
+    readLastLines: async (...args) => (await sessions()).readLastLines(...args),
+    readScreen: async (...args) => (await sessions()).readScreen(...args),
+    searchOutput: async (...args) => (await sessions()).searchOutput(...args),
+    waitForPattern: async (...args) => (await sessions()).waitForPattern(...args),
+  };
+}
