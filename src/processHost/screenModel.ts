@@ -59,6 +59,7 @@ export class ScreenModel {
     this.scrollback = Math.max(scrollback, minScrollback);
     this.terminal = createTerminal(80, 24, this.scrollback);
     this.terminal.loadAddon(this.serializer);
+    boundRepetitions(this.terminal);
     this.modes = new ExtraModes(this.terminal);
   }
 
@@ -207,6 +208,19 @@ function findTail(
 
 function createTerminal(cols: number, rows: number, scrollback: number): Terminal {
   return new Terminal({ cols, rows, scrollback, allowProposedApi: true, logLevel: 'off' });
+}
+
+/** No screen has more rows or columns. */
+const maxRepetitions = 1_000;
+
+/**
+ * Lines to insert, delete and scroll, tabs, and repetitions of a character: xterm does as often as it is told, without
+ * end for 2,147,483,647, and takes 8 GiB for the last. Such a number is nobody's intention, so nothing is done then.
+ */
+function boundRepetitions({ parser }: Terminal): void {
+  for (const final of ['L', 'M', 'S', 'T', 'I', 'Z', 'b']) {
+    parser.registerCsiHandler({ final }, ([count]) => typeof count === 'number' && count > maxRepetitions);
+  }
 }
 
 function write(terminal: Terminal, data: string | Uint8Array): Promise<void> {

@@ -6,6 +6,8 @@ import type { ScreenWorkerAnswer, ScreenWorkerRequest } from './screenWorker.ts'
 import type { Terminal } from './terminal.ts';
 
 const defaultScrollback = 1_000;
+/** A screen takes half a second at most; output can be made to take for ever. */
+const maxDrawMs = 20_000;
 /** Without a request for so long, the thread ends and gives its memory back. */
 const idleMs = 120_000;
 
@@ -15,6 +17,7 @@ export class Screens {
   private readonly log: (message: string, error?: unknown) => void;
   private worker: Worker | undefined;
   private idleTimer: NodeJS.Timeout | undefined;
+  private drawTimer: NodeJS.Timeout | undefined;
   private nextRequest = 1;
   private readonly pending = new Map<
     number,
@@ -43,7 +46,9 @@ export class Screens {
     const droppedBytes = record.start;
     const screen = await new Promise<Screen>((resolve, reject) => {
       this.pending.set(request.request, { resolve, reject });
-      this.start().postMessage(request);
+      const worker = this.start();
+      worker.postMessage(request);
+      if (this.pending.size === 1) this.watch(worker);
     });
     return { ...screen, droppedBytes };
   }
@@ -63,13 +68,16 @@ export class Screens {
       this.pending.delete(answer.request);
       if ('screen' in answer) waiting?.resolve(answer.screen);
       else waiting?.reject(failed(answer.error));
+      clearTimeout(this.drawTimer);
       if (this.pending.size === 0) this.endWhenIdle(worker);
+      else this.watch(worker);
     });
     worker.on('error', (error) => {
       this.log('The screen worker failed', error);
     });
     worker.on('exit', (code) => {
       if (this.worker !== worker) return;
+      clearTimeout(this.drawTimer);
       this.worker = undefined;
       const waiting = [...this.pending.values()];
       this.pending.clear();
@@ -77,6 +85,14 @@ export class Screens {
     });
     this.worker = worker;
     return worker;
+  }
+
+  /** The thread does not hear us while it draws: it is replaced, and whoever waits for it asks again. */
+  private watch(worker: Worker): void {
+    this.drawTimer = setTimeout(() => {
+      this.log('A screen takes too long to draw: its worker is ended');
+      void worker.terminate();
+    }, maxDrawMs).unref();
   }
 
   private endWhenIdle(worker: Worker): void {
