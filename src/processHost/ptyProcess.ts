@@ -18,7 +18,10 @@ export interface PtyProcess {
   /** Stops reading, so that the program blocks once the kernel's buffer is full. */
   pause(): void;
   resume(): void;
-  /** Closes the master: hangs up whoever is left on the other side. `onEnd` follows if it has not come. */
+  /**
+   * Takes what was written so far and closes the master: hangs up whoever is left on the other side. `onEnd` follows if
+   * it has not come.
+   */
   close(): void;
 }
 
@@ -47,6 +50,8 @@ const readBytes = 64 * 1024;
 const fullReadBytes = 1_000;
 /** After so many full reads in a row a terminal counts as flooding. */
 const floodReads = 8;
+/** More than the kernel holds of a terminal, so that a stranger who writes for ever does not keep it open. */
+const maxUnreadBytes = 1024 * 1024;
 /** A slice ends early when its reads have to wait for their writer. */
 const sliceMs = 1;
 
@@ -122,6 +127,7 @@ class UnixPty implements PtyProcess, Flooding {
   private inputTimer: NodeJS.Timeout | undefined;
   private retryMs = 1;
   private isClosed = false;
+  private hasExited = false;
   private isPaused = false;
   private fullReads = 0;
   private readonly handler: PtyHandler;
@@ -144,6 +150,7 @@ class UnixPty implements PtyProcess, Flooding {
       true,
       helperPath,
       (exitCode, signal) => {
+        this.leaveLane();
         handler.onExit(exitCode, signal);
       },
     );
@@ -209,7 +216,16 @@ class UnixPty implements PtyProcess, Flooding {
   }
 
   close(): void {
+    if (this.isClosed) return;
     floodLane.delete(this);
+    this.stream.pause();
+    // On a busy machine we may only be late: what is there was written by the tree, which has ended.
+    for (let taken = 0; taken < maxUnreadBytes; ) {
+      const count = this.read(0, readBytes);
+      if (count === 0) break;
+      this.handler.onData(Buffer.from(readBuffer.subarray(0, count)));
+      taken += count;
+    }
     this.stream.destroy();
   }
 
@@ -218,12 +234,7 @@ class UnixPty implements PtyProcess, Flooding {
     let filled = 0;
     let hasMore = true;
     while (hasMore && filled < maxBytes && performance.now() < deadline) {
-      let count = 0;
-      try {
-        count = readSync(this.fd, readBuffer, filled, maxBytes - filled, null);
-      } catch {
-        // EAGAIN: nothing is there now. Everything else comes to the stream as well, which ends by it.
-      }
+      const count = this.read(filled, maxBytes - filled);
       filled += count;
       hasMore = count > 0;
     }
@@ -237,10 +248,27 @@ class UnixPty implements PtyProcess, Flooding {
     return hasMore;
   }
 
+  /** @returns how many bytes of `readBuffer` were filled; 0 where nothing is there now, and at the end. */
+  private read(at: number, maxBytes: number): number {
+    try {
+      return readSync(this.fd, readBuffer, at, maxBytes, null);
+    } catch {
+      // EAGAIN. Everything else comes to the stream as well, which ends by it.
+      return 0;
+    }
+  }
+
+  /** The process has ended. What is left is little and its end is waited for: it does not queue behind floods. */
+  private leaveLane(): void {
+    this.hasExited = true;
+    floodLane.delete(this);
+    if (!this.isPaused && !this.isClosed) this.stream.resume();
+  }
+
   private onRead(count: number): void {
     this.fullReads = count < fullReadBytes ? 0 : this.fullReads + 1;
     this.handler.onData(Buffer.from(readBuffer.subarray(0, count)));
-    if (this.fullReads < floodReads || this.isPaused || this.isClosed) return;
+    if (this.fullReads < floodReads || this.hasExited || this.isPaused || this.isClosed) return;
     this.stream.pause();
     floodLane.add(this);
   }
