@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createProcessMetrics } from '../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../adapters/system/systemEnvironment.ts';
 import { openSqliteStore } from '../adapters/sqlite/sqliteStore.ts';
@@ -66,6 +67,7 @@ export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Pro
       processHost,
       environment: createSystemEnvironment({ version }),
       shellFiles: createShellFolder(paths.shell),
+      processMetrics: createProcessMetrics(),
       clock: systemClock,
       ids: systemIds,
       logger,

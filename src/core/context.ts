@@ -7,6 +7,7 @@ import type { Failures } from './failures.ts';
 import type { OrchestratorLimits } from './limits.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost } from './ports/processHost.ts';
+import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
 
@@ -21,6 +22,8 @@ export interface CoreContext {
   readonly environment: Environment;
   /** Without it, shells are started as they are and print no marks. */
   readonly shellFiles: ShellFiles | undefined;
+  /** Without it, nothing is known of what terminals use. */
+  readonly processMetrics: ProcessMetrics | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;

@@ -11,6 +11,7 @@ import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
+import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
 import { RunManager } from './runs/runManager.ts';
@@ -18,6 +19,8 @@ import { settleSessions } from './sessions/sessionActivity.ts';
 import { SessionManager } from './sessions/sessionManager.ts';
 import { PtyManager } from './terminals/ptyManager.ts';
 import { TerminalCommands } from './terminals/terminalCommands.ts';
+import { TerminalHousekeeper } from './terminals/terminalHousekeeper.ts';
+import { TerminalMeter } from './terminals/terminalMetrics.ts';
 import { TerminalOutput } from './terminals/terminalOutput.ts';
 import { TerminalSessions } from './terminals/terminalSessions.ts';
 import { closedError } from './waitFor.ts';
@@ -32,6 +35,8 @@ export interface OrchestratorDependencies {
   readonly environment: Environment;
   /** Without it, interactive shells are started as they are and print no marks around commands. */
   readonly shellFiles?: ShellFiles | undefined;
+  /** Without it, nothing is known of what terminals use. */
+  readonly processMetrics?: ProcessMetrics | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -64,6 +69,8 @@ export class Orchestrator {
   readonly onDidFail: Event<OrchestratorError>;
 
   private readonly context: CoreContext;
+  private readonly meter: TerminalMeter;
+  private readonly housekeeper: TerminalHousekeeper;
   private readonly disposables = new DisposableStore();
   private readonly hostEvents = this.disposables.add(new DisposableStore());
   private starting: Promise<void> | undefined;
@@ -72,7 +79,7 @@ export class Orchestrator {
   private _isReady = false;
 
   constructor(dependencies: OrchestratorDependencies) {
-    const { store, clock, logger, processHost, environment, shellFiles, ids } = dependencies;
+    const { store, clock, logger, processHost, environment, shellFiles, processMetrics, ids } = dependencies;
     const state = new StateMirror(store);
     const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) =>
       settleSessions(tx, state, clock.now());
@@ -86,6 +93,7 @@ export class Orchestrator {
       processHost,
       environment,
       shellFiles,
+      processMetrics,
       clock,
       ids,
       logger,
@@ -97,6 +105,8 @@ export class Orchestrator {
     this.onDidFail = failures.onDidFail;
     this.sessions = new SessionManager(this.context, (id) => this.endMembers(id));
     this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
+    this.meter = this.disposables.add(new TerminalMeter(this.context));
+    this.housekeeper = this.disposables.add(new TerminalHousekeeper(this.context, this.terminals));
     const output = new TerminalOutput(this.terminals, clock);
     const commands = this.disposables.add(new TerminalCommands(this.terminals, output, clock));
     this.disposables.add(
@@ -108,6 +118,7 @@ export class Orchestrator {
       terminals: this.terminals,
       output,
       commands,
+      meter: this.meter,
       logger,
       now: () => clock.now(),
     });
@@ -177,6 +188,8 @@ export class Orchestrator {
     this._isReady = true;
     executor.open();
     this.sessions.resumeClosing();
+    this.meter.watch();
+    this.housekeeper.watch();
   }
 
   /**

@@ -10,6 +10,7 @@ export type {
 export type { CommandResult, WaitForCompletionOptions } from '../core/terminals/terminalCommands.ts';
 export type { OutputMatch, PatternMatch } from '../core/terminals/lineSearch.ts';
 export type { OutputText, WaitForPatternOptions } from '../core/terminals/terminalOutput.ts';
+export type { TerminalMetrics } from '../core/terminals/terminalMetrics.ts';
 
 /** Every method by promise: a method waits for the core of this window, and starts it if need be. */
 type Promised<T> = {
@@ -58,6 +59,7 @@ export function createTerminalApi(sessions: () => Promise<TerminalSessions>): Te
     readLastLines: async (...args) => (await sessions()).readLastLines(...args),
     readScreen: async (...args) => (await sessions()).readScreen(...args),
     searchOutput: async (...args) => (await sessions()).searchOutput(...args),
+    getTerminalMetrics: async (...args) => (await sessions()).getTerminalMetrics(...args),
     waitForPattern: async (...args) => (await sessions()).waitForPattern(...args),
   };
 }

@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { OrchestratorError } from '../base/errors.ts';
-import type { Orchestrator } from '../core/orchestrator.ts';
+import type { Orchestrator, OrchestratorLimits } from '../core/orchestrator.ts';
 import { DisposableStore } from '../base/disposable.ts';
 import { commandFailures, commandHandlers } from './commands/commandHandlers.ts';
 import type { CommandContext } from './commands/context.ts';
@@ -72,10 +72,7 @@ export class Workbench implements vscode.Disposable {
         distDir: join(context.extensionPath, 'dist'),
         version,
         label: vscode.workspace.name ?? 'window without a folder',
-        limits: {
-          maxConcurrentRuns: readSetting(settingIds.runMaxConcurrent),
-          recordLimitBytes: readSetting(settingIds.terminalRecordLimit) * 1024 * 1024,
-        },
+        limits: configuredLimits(),
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
@@ -252,4 +249,18 @@ function configuredStateDirectory(context: vscode.ExtensionContext): string {
     workspaceFile: workspaceFile?.scheme === 'file' ? workspaceFile.fsPath : undefined,
     folders: (workspaceFolders ?? []).map(({ uri }) => (uri.scheme === 'file' ? uri.fsPath : uri.toString())),
   });
+}
+
+function configuredLimits(): OrchestratorLimits {
+  const mebibyte = 1024 * 1024;
+  return {
+    maxConcurrentRuns: readSetting(settingIds.runMaxConcurrent),
+    recordLimitBytes: readSetting(settingIds.terminalRecordLimit) * mebibyte,
+    maxTerminalsPerOwner: readSetting(settingIds.terminalMaxPerOwner),
+    idleTimeoutMs: readSetting(settingIds.terminalIdleTimeout) * 60_000,
+    keepEndedMs: readSetting(settingIds.terminalKeepEnded) * 24 * 60 * 60_000,
+    endedRecordBytes: readSetting(settingIds.terminalEndedQuota) * mebibyte,
+    cpuThresholdPercent: readSetting(settingIds.terminalCpuThreshold),
+    memoryThresholdBytes: readSetting(settingIds.terminalMemoryThreshold) * mebibyte,
+  };
 }

@@ -7,6 +7,7 @@ import { systemIds } from '../../src/base/ids.ts';
 import { nullLogger, type Logger } from '../../src/base/logger.ts';
 import { Orchestrator, type OrchestratorLimits } from '../../src/core/orchestrator.ts';
 import type { ProcessHost } from '../../src/core/ports/processHost.ts';
+import type { ProcessMetrics } from '../../src/core/ports/processMetrics.ts';
 import type { Store } from '../../src/core/ports/store.ts';
 import { createFakeEnvironment } from './fakeEnvironment.ts';
 import { FakeMachine, FakeProcessHost, type FakeWorker } from './fakeProcessHost.ts';
@@ -26,12 +27,18 @@ export class CoreHarness {
 
   /** A core that was not started yet. */
   create(
-    options: { limits?: Partial<OrchestratorLimits>; store?: Store; processHost?: ProcessHost } = {},
+    options: {
+      limits?: Partial<OrchestratorLimits>;
+      store?: Store;
+      processHost?: ProcessHost;
+      processMetrics?: ProcessMetrics;
+    } = {},
   ): Orchestrator {
     return new Orchestrator({
       store: options.store ?? this.store,
       processHost: options.processHost ?? new FakeProcessHost(this.machine),
       environment: createFakeEnvironment(),
+      processMetrics: options.processMetrics,
       clock: this.clock,
       ids: systemIds,
       logger: this.logger,

@@ -162,6 +162,10 @@ describe('looking on', () => {
     expect(await logs(id, '--step', '1')).toBe('red\n');
     expect(await logs(id, '--step', '1', '--bytes')).toBe('\x1b[31mred\x1b[0m\r\n');
     expect(await logs(id, '-n', '2')).toBe('4\n5\n');
+    expect(await logs(id, '--search', 'ed')).toBe('1: red\n');
+    expect(await logs(id, '--search', '/^[34]$/')).toBe('4: 3\n5: 4\n');
+    expect((await cli.run(['logs', id, '--search', '/(/'])).code).toBe(2);
+    expect((await cli.run(['logs', id, '--screen'])).code).toBe(2);
     expect(await logs(terminal)).toBe(`$ printf "\\033[31mred\\033[0m\\n"\nred\n\n$ seq 5\n1\n2\n3\n4\n5\n`);
     expect((await cli.run(['logs', id, '--step', '3'])).code).toBe(2);
     expect((await cli.run(['logs', terminal, '--step', '1'])).code).toBe(2);

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createProcessMetrics } from '../../src/adapters/system/processMetrics.ts';
 import { createShellFolder } from '../../src/adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../src/adapters/system/systemEnvironment.ts';
 import { openSqliteStore } from '../../src/adapters/sqlite/sqliteStore.ts';
@@ -46,6 +47,7 @@ function createCore(shell = '/bin/bash'): Orchestrator {
     store,
     processHost: fixture.client(),
     environment: createSystemEnvironment({ version: '1.0.0', env }),
+    processMetrics: createProcessMetrics(),
     shellFiles: createShellFolder(join(fixture.stateDir, 'shell files')),
     clock: systemClock,
     ids: systemIds,
@@ -211,6 +213,20 @@ describe.each(['bash', 'zsh', 'fish', 'dash', 'sh'])('in %s', (shell) => {
     await core.start();
     sessions = core.terminalSessions;
     expect(await sessions.waitForCompletion(id)).toEqual({ exitCode: 2, output: 'one\r\n' });
+  });
+});
+
+describe('metrics', () => {
+  it('count the whole tree of a terminal, its processor time and what it wrote', async () => {
+    const script = 'sleep 60 & yes >/dev/null & echo ready; wait';
+    const { id } = await core.terminals.spawn({ shell: 'sh', args: ['-c', script] });
+    await sessions.waitForPattern(id, 'ready', { from: 0 });
+    const metrics = await sessions.getTerminalMetrics(id);
+    expect(metrics?.processes).toBe(3);
+    expect(metrics?.cpuPercent).toBeGreaterThan(5);
+    expect(metrics?.writtenBytes).toBeGreaterThan(1_000);
+    await sessions.killTerminal(id);
+    expect(await sessions.getTerminalMetrics(id)).toBeUndefined();
   });
 });
 

@@ -63,6 +63,12 @@ export interface CoreEventData {
     /** How much was written; what, is never told. */
     readonly bytes: number;
   };
+  /** What a terminal's processes use has passed a threshold that is set. */
+  'terminal.threshold': {
+    readonly metric: 'cpu_percent' | 'memory_bytes';
+    readonly value: number;
+    readonly threshold: number;
+  };
   'run.updated': { readonly is_aborting: boolean };
   'run.removed': { readonly task: string };
   'processHost.lost': {

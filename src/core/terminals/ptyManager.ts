@@ -15,6 +15,7 @@ import type {
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { baseName, checkInteger, validName } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
+import { checkOwnerLimit } from './ownerLimit.ts';
 import { type Principal, validOwner } from './owners.ts';
 import { startShell } from './shellStart.ts';
 import type { SpawnTerminalRequest, Terminal } from './terminal.ts';
@@ -67,6 +68,7 @@ export class PtyManager implements Disposable {
     const start = await startShell(this.context, shell, request.args ?? [], env);
     // It may have been closed while we looked at the disk.
     session = this.sessions.getOpen(session.id);
+    checkOwnerLimit(this.context, managedBy);
     const terminal: Terminal = {
       id: ids.uuidV4(),
       sessionId: session.id,

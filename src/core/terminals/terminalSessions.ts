@@ -11,6 +11,7 @@ import {
   type WaitForCompletionOptions,
 } from './terminalCommands.ts';
 import type { OutputMatch, PatternMatch } from './lineSearch.ts';
+import type { TerminalMeter, TerminalMetrics } from './terminalMetrics.ts';
 import type { OutputText, TerminalOutput, WaitForPatternOptions } from './terminalOutput.ts';
 
 /** A terminal as seed 003 has it on the wire. */
@@ -52,6 +53,7 @@ export interface TerminalSessionsDependencies {
   readonly terminals: PtyManager;
   readonly output: TerminalOutput;
   readonly commands: TerminalCommands;
+  readonly meter: TerminalMeter;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -227,6 +229,14 @@ export class TerminalSessions {
   ): Promise<PatternMatch> {
     this.get(id);
     return this.dependencies.output.waitForPattern(id, pattern, options);
+  }
+
+  /**
+   * Processor, memory and I/O of the terminal's program and all below it; undefined for one that does not run, and where
+   * the machine does not tell. See TerminalMeter.measure.
+   */
+  async getTerminalMetrics(id: string): Promise<TerminalMetrics | undefined> {
+    return this.dependencies.meter.measure(this.get(id));
   }
 
   private async spawn(cols: number, rows: number, managedBy: Principal): Promise<TerminalSession> {

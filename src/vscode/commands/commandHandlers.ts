@@ -1,5 +1,6 @@
 import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
+import { ownerCommands } from './ownerCommands.ts';
 import { runCommands } from './runCommands.ts';
 import { sessionCommands } from './sessionCommands.ts';
 import { terminalCommands } from './terminalCommands.ts';
@@ -10,6 +11,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...sessionCommands,
   ...runCommands,
   ...terminalCommands,
+  ...ownerCommands,
   ...toolCommands,
 };
 
@@ -27,6 +29,9 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.attachTerminal': 'The terminal was not attached',
   'orchestrator.renameTerminal': 'The terminal was not renamed',
   'orchestrator.killTerminal': 'The terminal was not killed',
+  'orchestrator.killOwner': 'The terminals were not killed',
+  'orchestrator.splitTerminal': 'The terminal was not split',
+  'orchestrator.openTerminalInEditor': 'The terminal was not opened',
   'orchestrator.removeTerminal': 'The terminal was not removed',
   'orchestrator.openOutput': 'The output was not opened',
   'orchestrator.restartProcessHost': 'The process host was not restarted',

@@ -1,3 +1,4 @@
+import * as vscode from 'vscode';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { commandIds, settingIds } from '../contributions/ids.ts';
 import type { ReadyWorkbench } from '../readyWorkbench.ts';
@@ -68,6 +69,38 @@ const attachTerminal: CommandHandler = async (context, args) => {
   });
   for (const terminal of terminals) ready.terminals.show(terminal);
 };
+
+/** A new terminal of the same session, beside this one. */
+const splitTerminal: CommandHandler = async (context, args) => {
+  const ready = await context.ready();
+  const [terminal] = await ask(context, ready, args, {
+    title: 'Split which terminal?',
+    none: 'No terminal is running.',
+    accepts: isLive,
+  });
+  if (terminal === undefined) return;
+  ready.terminals.show(terminal, { preserveFocus: true });
+  const beside = await spawn(ready, terminal.sessionId);
+  ready.terminals.show(beside, { place: { kind: 'split', besideId: terminal.id } });
+  return beside.id;
+};
+
+/** Moves it there: its tab in the panel is closed, which ends nothing. */
+const openTerminalInEditor: CommandHandler = async (context, args) => {
+  const ready = await context.ready();
+  const terminals = await ask(context, ready, args, {
+    title: 'Open which terminal in the editor area?',
+    none: 'No terminal is running.',
+    accepts: isLive,
+  });
+  const column = vscode.window.tabGroups.activeTabGroup.viewColumn;
+  for (const terminal of terminals) {
+    ready.terminals.detach(terminal.id);
+    ready.terminals.show(terminal, { place: { kind: 'editor', column } });
+  }
+};
+
+const isLive = ({ state }: Terminal): boolean => state !== 'exited';
 
 const renameTerminal: CommandHandler = async (context, args) => {
   const ready = await context.ready();
@@ -164,6 +197,8 @@ function terminalsText(terminals: readonly Terminal[]): string | undefined {
 export const terminalCommands = {
   [commandIds.newTerminal]: newTerminal,
   [commandIds.attachTerminal]: attachTerminal,
+  [commandIds.splitTerminal]: splitTerminal,
+  [commandIds.openTerminalInEditor]: openTerminalInEditor,
   [commandIds.renameTerminal]: renameTerminal,
   [commandIds.killTerminal]: killTerminal,
   [commandIds.removeTerminal]: removeTerminal,

@@ -18,6 +18,9 @@ export const commandIds = {
   attachTerminal: 'orchestrator.attachTerminal',
   renameTerminal: 'orchestrator.renameTerminal',
   killTerminal: 'orchestrator.killTerminal',
+  killOwner: 'orchestrator.killOwner',
+  splitTerminal: 'orchestrator.splitTerminal',
+  openTerminalInEditor: 'orchestrator.openTerminalInEditor',
   removeTerminal: 'orchestrator.removeTerminal',
   openOutput: 'orchestrator.openOutput',
   copyId: 'orchestrator.copyId',
@@ -42,6 +45,12 @@ export const settingIds = {
   terminalOnClose: 'orchestrator.terminal.onClose',
   terminalReopen: 'orchestrator.terminal.reopenAfterReload',
   terminalIntegration: 'orchestrator.terminal.shellIntegration',
+  terminalMaxPerOwner: 'orchestrator.terminal.maxPerOwner',
+  terminalIdleTimeout: 'orchestrator.terminal.idleTimeoutMinutes',
+  terminalKeepEnded: 'orchestrator.terminal.keepEndedDays',
+  terminalEndedQuota: 'orchestrator.terminal.endedRecordsMiB',
+  terminalCpuThreshold: 'orchestrator.terminal.cpuThresholdPercent',
+  terminalMemoryThreshold: 'orchestrator.terminal.memoryThresholdMiB',
   runShell: 'orchestrator.run.shell',
   runOpenIn: 'orchestrator.run.openIn',
   runMaxConcurrent: 'orchestrator.run.maxConcurrent',
@@ -62,6 +71,12 @@ export interface SettingTypes {
   [settingIds.terminalOnClose]: 'ask' | 'kill' | 'keep';
   [settingIds.terminalReopen]: boolean;
   [settingIds.terminalIntegration]: boolean;
+  [settingIds.terminalMaxPerOwner]: number;
+  [settingIds.terminalIdleTimeout]: number;
+  [settingIds.terminalKeepEnded]: number;
+  [settingIds.terminalEndedQuota]: number;
+  [settingIds.terminalCpuThreshold]: number;
+  [settingIds.terminalMemoryThreshold]: number;
   [settingIds.runShell]: string;
   [settingIds.runOpenIn]: 'editor' | 'panel' | 'none';
   [settingIds.runMaxConcurrent]: number;

@@ -76,6 +76,66 @@ const terminal: SettingGroup = {
     markdownDescription:
       'Interactive shells (bash, zsh, fish, sh) mark where each command begins and ends, after reading your own start-up files. Agents need it to wait for a command. Takes effect after a reload, for new terminals.',
   },
+  [s.terminalMaxPerOwner]: {
+    type: 'integer',
+    default: 256,
+    minimum: 0,
+    maximum: 10_000,
+    scope: 'machine-overridable',
+    order: 7,
+    markdownDescription:
+      'Terminals that an agent, with all agents below it, may have at a time. 0 sets no limit. Takes effect after a reload.',
+  },
+  [s.terminalIdleTimeout]: {
+    type: 'integer',
+    default: 0,
+    minimum: 0,
+    maximum: 100_000,
+    scope: 'machine-overridable',
+    order: 8,
+    markdownDescription:
+      'Minutes without output after which a terminal of an agent is ended. Your own terminals and those of runs are never ended for that. 0 sets no limit. Takes effect after a reload.',
+  },
+  [s.terminalKeepEnded]: {
+    type: 'integer',
+    default: 14,
+    minimum: 0,
+    maximum: 3_650,
+    scope: 'machine-overridable',
+    order: 9,
+    markdownDescription:
+      'Days after which an ended terminal and its output are deleted. Those of runs stay with their run. 0 keeps them. Takes effect after a reload.',
+  },
+  [s.terminalEndedQuota]: {
+    type: 'integer',
+    default: 1_024,
+    minimum: 0,
+    maximum: 1_048_576,
+    scope: 'machine-overridable',
+    order: 10,
+    markdownDescription:
+      'MiB of output that are kept of all ended terminals together; the oldest are deleted first. Those of runs stay with their run. 0 sets no limit. Takes effect after a reload.',
+  },
+  [s.terminalCpuThreshold]: {
+    type: 'integer',
+    default: 0,
+    minimum: 0,
+    maximum: 100_000,
+    scope: 'machine-overridable',
+    order: 11,
+    markdownDescription:
+      'Percent of one processor at which a terminal reports what it uses, as a `terminal.threshold` event. 0 never. Takes effect after a reload.',
+  },
+  [s.terminalMemoryThreshold]: {
+    type: 'integer',
+    default: 0,
+    minimum: 0,
+    maximum: 16_777_216,
+    scope: 'machine-overridable',
+    order: 12,
+    markdownDescription:
+      'MiB of memory of all processes of a terminal at which it reports that, as a `terminal.threshold` event. 0 never. Takes effect after a reload.',
+  },
 };
 
 const run: SettingGroup = {

@@ -8,6 +8,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { OrchestratorLimits } from '../../core/limits.ts';
 import { Orchestrator } from '../../core/orchestrator.ts';
 import { openSqliteStore } from '../../adapters/sqlite/sqliteStore.ts';
+import { createProcessMetrics } from '../../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
 import { createProcessHostClient } from '../../processHost/client.ts';
@@ -162,6 +163,7 @@ export class CoreService implements Disposable {
         processHost,
         environment: createSystemEnvironment({ version }),
         shellFiles: this.options.isShellIntegrated ? createShellFolder(join(stateDir, 'shell')) : undefined,
+        processMetrics: createProcessMetrics(),
         clock: systemClock,
         ids: systemIds,
         logger,

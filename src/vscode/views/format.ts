@@ -1,5 +1,7 @@
 /** Short words for durations, times, counts and folders, as rows, notifications and tooltips show them. */
 
+import type { TerminalMetrics } from '../../core/terminals/terminalMetrics.ts';
+
 /** `0:41`, `12:05`, `1:02:03`: a running time that ticks. */
 export function formatElapsed(durationMs: number): string {
   const seconds = Math.max(0, Math.floor(durationMs / 1_000));
@@ -96,4 +98,22 @@ function formatDate(time: Date, now: Date): string {
 
 function twoDigits(value: number): string {
   return String(value).padStart(2, '0');
+}
+
+/** `12 % of a processor, 34 MiB in 3 processes, read 1.2 MiB, wrote 5 KiB` */
+export function formatMetrics(metrics: TerminalMetrics): string {
+  const { cpuPercent, memoryBytes, processes, readBytes, writtenBytes } = metrics;
+  return [
+    `${Math.round(cpuPercent)} % of a processor`,
+    `${formatBytes(memoryBytes)} in ${count(processes, 'process', 'processes')}`,
+    ...(readBytes === null ? [] : [`read ${formatBytes(readBytes)}`]),
+    ...(writtenBytes === null ? [] : [`wrote ${formatBytes(writtenBytes)}`]),
+  ].join(', ');
+}
+
+function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${units[power] ?? ''}`;
 }

@@ -1,5 +1,6 @@
 import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
+import { rootOwner } from '../../core/terminals/owners.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import {
   busyProgram,
@@ -236,7 +237,9 @@ function terminalRow(terminal: Terminal, session: Session, input: SessionRowsInp
     label: terminal.name,
     description,
     icon: terminalIcon(terminal),
-    context: `terminal copyable ${isEnded ? 'endedTerminal' : 'canKill'}`,
+    context: `terminal copyable ${isEnded ? 'endedTerminal' : 'canKill canOpenInEditor'}${
+      isEnded || terminal.managedBy === null ? '' : ' owned'
+    }`,
     expansion: 'none',
     accessibilityLabel: `Terminal ${terminal.name}, ${description}`,
   };
@@ -250,7 +253,28 @@ export function terminalIcon(terminal: Terminal): RowIcon {
       ? { id: 'error', color: 'list.warningForeground' }
       : { id: 'circle-slash', color: 'disabledForeground' };
   }
-  return terminal.managedBy === null ? { id: 'terminal' } : { id: 'robot', color: 'terminal.ansiMagenta' };
+  return terminal.managedBy === null
+    ? { id: 'terminal' }
+    : { id: 'robot', color: ownerColor(terminal.managedBy) };
+}
+
+/** The ones that are told apart in every theme; red means a failure. */
+const ownerColors = [
+  'Magenta',
+  'Cyan',
+  'Blue',
+  'Green',
+  'Yellow',
+  'BrightMagenta',
+  'BrightCyan',
+  'BrightBlue',
+];
+
+/** The same for an agent and all agents below it, in every window. The row has the owner's name too. */
+function ownerColor(owner: string): string {
+  let hash = 0;
+  for (const character of rootOwner(owner)) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
+  return `terminal.ansi${ownerColors[hash % ownerColors.length] ?? 'Magenta'}`;
 }
 
 function runningIcon(isMotionReduced: boolean): RowIcon {

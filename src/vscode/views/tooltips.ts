@@ -5,7 +5,7 @@ import type { Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { commandIds } from '../contributions/ids.ts';
 import { runCommands, runOutcome, terminalState } from './describe.ts';
-import { formatDuration, formatTime, oneLine, shortPath } from './format.ts';
+import { formatDuration, formatMetrics, formatTime, oneLine, shortPath } from './format.ts';
 import type { Row } from './rows.ts';
 
 export interface TooltipSource {
@@ -71,6 +71,10 @@ function runTooltip(run: Run, { orchestrator }: TooltipSource): vscode.MarkdownS
 
 async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promise<vscode.MarkdownString> {
   const now = Date.now();
+  const metrics = await source.orchestrator.terminalSessions
+    .getTerminalMetrics(terminal.id)
+    // A tooltip without them is still a tooltip.
+    .catch(() => undefined);
   const tooltip = table(terminal.name, terminal.id, [
     ['State', terminalState(terminal, source.foreground.get(terminal.id), now)],
     ['Owner', terminal.managedBy ?? 'you'],
@@ -79,6 +83,7 @@ async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promi
     ...(terminal.pid > 0 ? ([['Process', String(terminal.pid)]] as const) : []),
     ['Size', `${terminal.cols} × ${terminal.rows}`],
     ['Started', formatTime(terminal.createdAt, now)],
+    ...(metrics === undefined ? [] : ([['Uses', formatMetrics(metrics)]] as const)),
   ]);
   const last = await lastLine(terminal, source.orchestrator);
   if (last !== '') tooltip.appendCodeblock(last, 'text');
