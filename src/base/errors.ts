@@ -39,6 +39,7 @@ export type ErrorReason =
   | 'terminal_ended'
   | 'terminal_unmarked'
   | 'terminal_limit'
+  | 'ceilings_unavailable'
   | 'output_timeout'
   | 'permission_denied'
   | 'worker_not_found'

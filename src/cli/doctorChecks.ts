@@ -3,6 +3,7 @@ import { existsSync, lstatSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
+import { missingForCeilings } from '../processHost/cgroups.ts';
 import { readJsonLines } from '../processHost/files.ts';
 import { hostPaths } from '../processHost/paths.ts';
 import { processTable } from '../processHost/processTable.ts';
@@ -31,6 +32,7 @@ export const checks: Readonly<Record<string, Check>> = {
   version: () => ({ status: 'ok', message: version }),
   node: checkNode,
   terminals: checkTerminals,
+  ceilings: checkCeilings,
   'state directory': checkStateDir,
   disk: checkDisk,
   core: checkCore,
@@ -74,6 +76,30 @@ async function checkTerminals(): Promise<CheckResult> {
       fix: 'Install the package again, for this system and processor.',
     };
   }
+}
+
+/** Of this process's control groups: a process host that runs already may have been started among others. */
+function checkCeilings(): CheckResult {
+  const missing = missingForCeilings();
+  const names = { memory: 'memory', cpu: 'processor', pids: 'processes' } as const;
+  const possible = (['memory', 'cpu', 'pids'] as const).filter(
+    (controller) => missing[controller] === undefined,
+  );
+  const details = { possible, missing };
+  if (possible.length === 3) {
+    return { status: 'ok', message: 'terminals can be given them: memory, processor, processes', details };
+  }
+  const [reason = ''] = Object.values(missing).filter((why) => why !== undefined);
+  const message =
+    possible.length === 0
+      ? 'terminals cannot be given them (nothing else needs them)'
+      : `terminals can be given them only for ${possible.map((controller) => names[controller]).join(' and ')}`;
+  return {
+    // What is asked for by few is no fault of the machine.
+    status: 'ok',
+    message: `${message}: ${reason}`,
+    details,
+  };
 }
 
 function checkStateDir({ stateDir }: CommandContext): CheckResult {

@@ -17,6 +17,8 @@ export interface LedgerEntry {
   readonly pid?: number | undefined;
   /** Identity together with the pid: see processTree.ts. */
   readonly startTime?: string | undefined;
+  /** Folders of its control groups, made after this was written: see cgroups.ts. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /** Lines of ended entries that are carried along until the file is written anew. */

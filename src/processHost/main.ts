@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { OrchestratorError } from '../base/errors.ts';
 import { systemIds } from '../base/ids.ts';
 import { type EndpointFile, processHostProtocol } from '../protocol/processHost.ts';
+import { removeGroups } from './cgroups.ts';
 import { createFileLog, systemCode, writeFileAtomic } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { ensureHostDirs, type HostPaths, hostPaths } from './paths.ts';
@@ -164,10 +165,16 @@ function checkRuntime(): void {
 async function endOrphans(ledger: Ledger, log: (message: string, error?: unknown) => void): Promise<void> {
   const open = ledger.open;
   if (open.length === 0) return;
-  const roots = open.map(({ pid, startTime, token }) => ({ pid, startTime, token, isSessionOurs: false }));
+  const roots = open.map((entry) => ({ ...entry, isSessionOurs: false }));
   const areGone = await killTrees(roots, orphanGraceMs);
-  if (!areGone) log('Some processes of an earlier host do not end even when they are killed');
-  else for (const { id } of open) ledger.ended(id, Date.now());
+  if (!areGone) {
+    log('Some processes of an earlier host do not end even when they are killed');
+    return;
+  }
+  for (const { id, groups = [] } of open) {
+    if (await removeGroups(groups)) ledger.ended(id, Date.now());
+    else log(`The control groups of terminal ${id}, which an earlier host has left, cannot be removed`);
+  }
 }
 
 async function listen(listener: ReturnType<typeof createServer>, paths: HostPaths): Promise<void> {

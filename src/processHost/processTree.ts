@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { membersOf } from './cgroups.ts';
 import { isAlive, type ProcessInfo, processTable, startOrder } from './processTable.ts';
 
 /**
  * Ends everything that one of our children has started, and nothing else. A process belongs to the tree when it
  * - is the leader (same pid and start time) or descends from a member,
- * - is in the leader's session, while that session is surely the leader's own, or
+ * - is in the leader's session, while that session is surely the leader's own,
+ * - is in the leader's control groups, if it has any, or
  * - carries the leader's random token in its environment: this finds who has forked twice and left the session.
  */
 export interface TreeRoot {
@@ -19,6 +21,8 @@ export interface TreeRoot {
    * members, so then its members are ours even if they have wiped their environment.
    */
   readonly isSessionOurs: boolean;
+  /** Folders of the control groups that were made for it and nobody else. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 export const defaultGraceMs = 1_000;
@@ -70,12 +74,13 @@ export async function findTrees(
       sessions.delete(info.pid);
     }
   }
+  const grouped = membersOf(roots.flatMap(({ groups }) => groups ?? []));
   const tokens = new Set(roots.map(({ token }) => token));
   const oldest = Math.min(...roots.map(({ startTime }) => startOrder(startTime)));
   for (const info of all) {
     // Reading an environment costs most; who is older than every leader has none of their tokens.
     if (members.has(info.pid) || startOrder(info.startTime) < oldest) continue;
-    if (sessions.has(info.sid)) addWithDescendants(info);
+    if (sessions.has(info.sid) || grouped.has(info.pid)) addWithDescendants(info);
     else {
       const token = processTable.token(info.pid);
       if (token !== undefined && tokens.has(token)) addWithDescendants(info);

@@ -26,6 +26,14 @@ const data = recordOf(text({ allowsNul: true }), anything);
 const type = text({ min: 1, max: 200 });
 const stream = integer(0, 0xffff_ffff);
 const nothing = object({});
+const ceilings = object(
+  {},
+  {
+    memoryBytes: integer(8 * 1024 * 1024),
+    cpuPercent: integer(1, 100_000),
+    processes: integer(1, 1_000_000),
+  },
+);
 
 export const shapes = {
   hello: object(
@@ -40,7 +48,7 @@ export const shapes = {
   ),
   spawnTerminal: object(
     { id, file: name, args: listOf(text()), cwd: name, env, cols: size, rows: size },
-    { recordLimitBytes: integer(65_536, 1_073_741_824) },
+    { recordLimitBytes: integer(65_536, 1_073_741_824), ceilings },
   ),
   listTerminals: nothing,
   writeTerminal: object(

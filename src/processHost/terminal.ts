@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import type {
   SpawnTerminalOptions,
+  TerminalCeilings,
   TerminalExit,
   TerminalExitStatus,
   TerminalStatus,
@@ -21,6 +22,7 @@ export interface TerminalMeta {
   readonly cols?: number | undefined;
   readonly rows?: number | undefined;
   readonly recordLimitBytes?: number | undefined;
+  readonly ceilings?: TerminalCeilings | undefined;
   readonly exit?: TerminalExitStatus | undefined;
 }
 
@@ -59,8 +61,9 @@ export class Terminal {
   /** Makes the folder of a terminal that is about to be started. */
   static create(dir: string, options: SpawnTerminalOptions, startedAt: number): Terminal {
     rmSync(dir, { recursive: true, force: true });
-    const { id, file, cwd, cols, rows, recordLimitBytes } = options;
-    return new Terminal(dir, { id, pid: 0, file, cwd, startedAt, cols, rows, recordLimitBytes }, true);
+    const { id, file, cwd, cols, rows, recordLimitBytes, ceilings } = options;
+    const meta = { id, pid: 0, file, cwd, startedAt, cols, rows, recordLimitBytes, ceilings };
+    return new Terminal(dir, meta, true);
   }
 
   /** A terminal of an earlier host: without process, readable as long as its record is there. */
@@ -90,7 +93,7 @@ export class Terminal {
   }
 
   get status(): TerminalStatus {
-    const { id, pid, cwd, file, startedAt, exit } = this.meta;
+    const { id, pid, cwd, file, startedAt, ceilings, exit } = this.meta;
     const foregroundProcess = exit === undefined ? this.pty?.foregroundProcess : undefined;
     return {
       id,
@@ -102,6 +105,7 @@ export class Terminal {
       recordStart: this.record.start,
       end: this.record.end,
       ...(foregroundProcess === undefined ? {} : { foregroundProcess }),
+      ...(ceilings === undefined ? {} : { ceilings }),
       ...(exit === undefined ? {} : { exit }),
     };
   }

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { OrchestratorError } from '../base/errors.ts';
 import { isUuid } from '../base/ids.ts';
 import type { SpawnTerminalOptions, TerminalExit, TerminalExitStatus } from '../core/ports/processHost.ts';
+import { createGroups, joinCommand, oomKillsOf, planGroups, removeGroups } from './cgroups.ts';
 import type { Ledger } from './ledger.ts';
 import { processTable } from './processTable.ts';
 import { defaultGraceMs, findTrees, killTrees, type TreeRoot } from './processTree.ts';
@@ -30,6 +31,8 @@ const sweepDelayMs = 200;
 const drainMs = 30;
 /** A master that does not end although nothing of the tree is left is held by a stranger; it is closed then. */
 const strangerGraceMs = 500;
+/** By which the kernel ends a process at a memory ceiling; a shell whose last program ended so exits with 128 more. */
+const sigkill = 9;
 
 interface LiveTerminal {
   readonly terminal: Terminal;
@@ -113,22 +116,29 @@ export class Terminals {
 
   /** @param owner id of the worker with which it ends. */
   spawn(options: SpawnTerminalOptions, owner?: string): Terminal {
-    const { id, cwd, env } = options;
+    const { id, cwd, env, args, ceilings } = options;
     if (this.all.has(id)) {
       throw new OrchestratorError('ALREADY_EXISTS', 'terminal_exists', `Terminal ${id} exists already.`);
     }
     checkDirectory(cwd);
     const file = findProgram(options.file, cwd, env);
+    const planned = ceilings === undefined ? [] : planGroups(ceilings, `orchestrator-${id}`);
+    const groups = planned.length === 0 ? undefined : planned.map(({ path }) => path);
     const token = randomBytes(16).toString('hex');
     const startedAt = Date.now();
-    this.deps.ledger.begin({ id, kind: 'terminal', token, at: startedAt });
+    this.deps.ledger.begin({ id, kind: 'terminal', token, at: startedAt, groups });
     let terminal: Terminal | undefined;
     let pty: PtyProcess;
     try {
+      if (ceilings !== undefined) createGroups(planned, ceilings);
       terminal = Terminal.create(join(this.deps.dir, id), { ...options, file }, startedAt);
       const started = terminal;
       pty = spawnPty(
-        { ...options, file, env: { ...env, ORCHESTRATOR_ID: id, ORCHESTRATOR_TOKEN: token } },
+        {
+          ...options,
+          ...(groups === undefined ? { file, args } : joinCommand(groups, file, args)),
+          env: { ...env, ORCHESTRATOR_ID: id, ORCHESTRATOR_TOKEN: token },
+        },
         {
           onData: (data) => {
             started.receive(data);
@@ -143,7 +153,7 @@ export class Terminals {
       );
     } catch (error) {
       terminal?.remove();
-      this.deps.ledger.ended(id, Date.now());
+      void this.close(id, groups);
       throw spawnError(file, error);
     }
     const startTime = processTable.startTime(pty.pid);
@@ -152,7 +162,7 @@ export class Terminals {
     this.all.set(id, terminal);
     this.live.set(id, {
       terminal,
-      root: { pid: pty.pid, startTime, token, isSessionOurs: true },
+      root: { pid: pty.pid, startTime, token, isSessionOurs: true, groups },
       owner,
       ended: promise,
       settle: () => {
@@ -245,17 +255,26 @@ export class Terminals {
   private finish(id: string, live: LiveTerminal): void {
     const { exit, wasKilled } = live;
     if (exit === undefined || !this.live.delete(id)) return;
+    const oomKills = oomKillsOf(live.root.groups ?? []);
+    const isOutOfMemory = oomKills > 0 && (exit.signal === sigkill || exit.code === 128 + sigkill);
     const status: TerminalExitStatus = {
       exitCode: exit.signal === 0 ? exit.code : null,
       signal: exit.signal === 0 ? null : exit.signal,
-      reason: wasKilled ? 'killed' : 'exited',
+      reason: wasKilled ? 'killed' : isOutOfMemory ? 'out_of_memory' : 'exited',
       exitedAt: Date.now(),
+      ...(oomKills === 0 ? {} : { oomKills }),
     };
     const told = live.terminal.finish(status);
     this.deps.onExit(told);
     live.settle();
     this.sweeping.set(id, live.root);
     this.sweepTimer ??= setTimeout(() => void this.sweep(), sweepDelayMs);
+  }
+
+  /** Nothing of it is left. Groups that cannot be removed stay in the ledger: the next host tries again. */
+  private async close(id: string, groups: readonly string[] = []): Promise<void> {
+    if (groups.length === 0 || (await removeGroups(groups))) this.deps.ledger.ended(id, Date.now());
+    else this.deps.log(`The control groups of terminal ${id} cannot be removed`);
   }
 
   /** Ends what has left its ended terminal behind (forked twice, a session of its own), then closes the ledger. */
@@ -266,7 +285,7 @@ export class Terminals {
     const roots = batch.map(([, root]) => root);
     try {
       if (roots.length > 0 && (await findTrees(roots)).length > 0) await killTrees(roots, leftoverGraceMs);
-      for (const [id] of batch) this.deps.ledger.ended(id, Date.now());
+      await Promise.all(batch.map(([id, { groups }]) => this.close(id, groups)));
     } catch (error) {
       this.deps.log('Cannot look for what ended terminals have left behind', error);
     }

@@ -76,7 +76,7 @@ export class FakeMachine {
 
   /** As a worker does it: the terminal is the host's. */
   startTerminal(options: SpawnTerminalOptions): TerminalStatus {
-    const { id, file, cwd, cols, rows } = options;
+    const { id, file, cwd, cols, rows, ceilings } = options;
     if (this.terminals.has(id))
       throw new OrchestratorError('ALREADY_EXISTS', 'terminal_exists', `${id} exists`);
     this.terminalStarts.set(id, (this.terminalStarts.get(id) ?? 0) + 1);
@@ -91,6 +91,7 @@ export class FakeMachine {
       startedAt: this.now(),
       recordStart: 0,
       end: 0,
+      ceilings,
     };
     this.terminals.set(id, { status, input: '' });
     return status;

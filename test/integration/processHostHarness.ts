@@ -70,9 +70,11 @@ export class HostFixture {
     return client;
   }
 
-  /** A host under the test's own hand. */
-  spawnHost(args: string[] = []): ChildProcess {
-    return spawn(node, [join(this.distDir, 'processHost.js'), '--state-dir', this.stateDir, ...args], {
+  /** A host under the test's own hand. @param within the program, with arguments, that becomes the host. */
+  spawnHost(args: string[] = [], within: string[] = []): ChildProcess {
+    const host = [node, join(this.distDir, 'processHost.js'), '--state-dir', this.stateDir, ...args];
+    const [program = node, ...rest] = [...within, ...host];
+    return spawn(program, rest, {
       cwd: '/',
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,6 +6,8 @@ export interface ChildEnvironmentOptions {
   readonly inherited: Variables;
   /** Over it; null removes a variable. */
   readonly extra?: Readonly<Record<string, string | null>> | undefined;
+  /** Only what programs cannot do without is inherited. */
+  readonly isClean?: boolean | undefined;
   readonly version: string;
   readonly platform: Environment['platform'];
 }
@@ -37,17 +39,22 @@ const foreignValues: Readonly<Record<string, RegExp>> = {
   BROWSER: /[\\/]bin[\\/]helpers[\\/]browser\.sh$/i,
 };
 
+/** What finds programs, homes, languages and temporary folders; on Windows also what the system itself looks for. */
+const vitalNames =
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_RUNTIME_DIR|(?:PATHEXT|SystemRoot|SystemDrive|ComSpec|TEMP|TMP|windir|USERNAME|USERPROFILE|HOMEDRIVE|HOMEPATH|APPDATA|LOCALAPPDATA|ProgramData|ProgramFiles(?:\(x86\))?))$/i;
+
 /** A variable that the editor's launcher changed is kept by it under this ending. */
 const originalEnding = '_VSCODE_SNAP_ORIG';
 
 /** The environment of a new child; see the port. */
 export function childEnvironment(options: ChildEnvironmentOptions): Record<string, string> {
-  const { inherited, extra = {}, version, platform } = options;
+  const { inherited, extra = {}, isClean = false, version, platform } = options;
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(inherited)) {
     if (value !== undefined && !isForeign(name, value)) env[name] = value;
   }
   restoreOriginals(inherited, env);
+  if (isClean) for (const name of Object.keys(env)) if (!vitalNames.test(name)) delete env[name];
   // A terminal of ours speaks UTF-8; without any locale, programs would not.
   if (platform !== 'win32' && !['LC_ALL', 'LC_CTYPE', 'LANG'].some((name) => (env[name] ?? '') !== '')) {
     env['LANG'] = platform === 'darwin' ? 'en_US.UTF-8' : 'C.UTF-8';

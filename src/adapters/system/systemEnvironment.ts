@@ -22,7 +22,8 @@ export function createSystemEnvironment(options: SystemEnvironmentOptions): Envi
     findProgram: (file, childEnv, cwd) => findProgram(file, childEnv, cwd, platform),
     defaultShell: () => defaultShell(env, platform),
     homeDirectory: () => homedir(),
-    childEnvironment: (extra) => childEnvironment({ inherited: env, extra, version, platform }),
+    childEnvironment: (extra, { isClean } = {}) =>
+      childEnvironment({ inherited: env, extra, isClean, version, platform }),
   };
 }
 

@@ -48,7 +48,9 @@ export interface CoreEventData {
   'terminal.exited': {
     readonly exit_code: number | null;
     readonly signal: number | null;
-    readonly reason: 'exited' | 'killed' | 'host_lost';
+    readonly reason: 'exited' | 'killed' | 'host_lost' | 'out_of_memory';
+    /** Processes that the kernel killed at the memory ceiling. */
+    readonly oom_kills?: number;
     /** Offset after the last byte of output; null where nobody can tell (the host was lost). */
     readonly end: number | null;
   };

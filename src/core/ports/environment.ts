@@ -9,8 +9,12 @@ export interface Environment {
   homeDirectory(): string;
   /**
    * The environment of a new child: the user's, without what belongs to the editor or to Electron, with TERM,
-   * COLORTERM and our own marks set, and with `extra` over it (null removes a variable).
+   * COLORTERM and our own marks set, and with `extra` over it (null removes a variable). A clean one has of the user's
+   * only what programs cannot do without.
    */
-  childEnvironment(extra?: Readonly<Record<string, string | null>>): Record<string, string>;
+  childEnvironment(
+    extra?: Readonly<Record<string, string | null>>,
+    options?: { readonly isClean?: boolean | undefined },
+  ): Record<string, string>;
   readonly platform: 'linux' | 'darwin' | 'win32';
 }

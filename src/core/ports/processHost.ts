@@ -82,6 +82,18 @@ export interface SpawnTerminalOptions {
   readonly rows: number;
   /** How much output is kept, in bytes. */
   readonly recordLimitBytes?: number;
+  /** Where they cannot be set the terminal is not started (`ceilings_unavailable`). */
+  readonly ceilings?: TerminalCeilings | undefined;
+}
+
+/** What a terminal's program with all below it may use at most; what is missing has no ceiling. */
+export interface TerminalCeilings {
+  /** 8 MiB or more, in bytes. At it the kernel ends the largest process of the terminal. */
+  readonly memoryBytes?: number | undefined;
+  /** Of one processor, in percent, 1 to 100,000: 200 is all of two. */
+  readonly cpuPercent?: number | undefined;
+  /** Processes and threads, 1 to 1,000,000. */
+  readonly processes?: number | undefined;
 }
 
 export interface TerminalStatus {
@@ -99,6 +111,8 @@ export interface TerminalStatus {
   readonly end: number;
   /** Name of the program in the foreground, where the platform tells. */
   readonly foregroundProcess?: string;
+  /** As they were set. */
+  readonly ceilings?: TerminalCeilings | undefined;
   readonly exit?: TerminalExitStatus;
 }
 
@@ -107,9 +121,12 @@ export interface TerminalExitStatus {
   readonly exitCode: number | null;
   /** Signal number, or null. */
   readonly signal: number | null;
-  readonly reason: 'exited' | 'killed' | 'host_lost';
+  /** `out_of_memory`: it ended because the kernel killed it, or its last program, at the terminal's memory ceiling. */
+  readonly reason: 'exited' | 'killed' | 'host_lost' | 'out_of_memory';
   /** Milliseconds since the epoch. */
   readonly exitedAt: number;
+  /** Processes that the kernel killed at the memory ceiling; missing where there were none. */
+  readonly oomKills?: number | undefined;
 }
 
 export interface TerminalExit extends TerminalExitStatus {

@@ -1,4 +1,4 @@
-import type { Disposable } from '../../base/disposable.ts';
+import { type Disposable, toDisposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { checkDirectory, resolveShell } from '../environmentChecks.ts';
@@ -17,6 +17,7 @@ import { baseName, checkInteger, validName } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
 import { checkOwnerLimit } from './ownerLimit.ts';
 import { type Principal, validOwner } from './owners.ts';
+import { checkCeilings, validCeilings } from './terminalCeilings.ts';
 import { startShell } from './shellStart.ts';
 import type { SpawnTerminalRequest, Terminal } from './terminal.ts';
 import { TerminalAudit } from './terminalAudit.ts';
@@ -37,6 +38,8 @@ export class PtyManager implements Disposable {
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
   private readonly audit: TerminalAudit;
+  /** By how many each terminal is held. */
+  private readonly held = new Map<string, number>();
 
   constructor(context: CoreContext, sessions: SessionManager) {
     this.context = context;
@@ -47,14 +50,15 @@ export class PtyManager implements Disposable {
 
   /**
    * Starts a program in a new terminal and resolves once it runs. Errors: `invalid_request`, `session_not_found`,
-   * `session_closed`, `directory_missing`, `shell_missing`, `spawn_failed`, those of reaching the process host, and
-   * `disk_full`; after an error nothing runs and no terminal is left.
+   * `session_closed`, `directory_missing`, `shell_missing`, `spawn_failed`, `ceilings_unavailable`, `terminal_limit`,
+   * those of reaching the process host, and `disk_full`; after an error nothing runs and no terminal is left.
    */
   async spawn(request: SpawnTerminalRequest): Promise<Terminal> {
     const { environment, log, processHost, limits, ids, clock } = this.context;
     const cols = request.cols ?? defaultCols;
     const rows = request.rows ?? defaultRows;
     checkSize(cols, rows);
+    const ceilings = validCeilings(request.ceilings);
     const managedBy = request.managedBy == null ? null : validOwner(request.managedBy);
     const name = request.name === undefined ? undefined : validName(request.name, 'terminal');
     let session =
@@ -62,7 +66,7 @@ export class PtyManager implements Disposable {
         ? await this.sessions.ensureDefault(request.cwd ?? environment.homeDirectory())
         : this.sessions.getOpen(request.sessionId);
     const cwd = request.cwd ?? session.cwd;
-    const env = environment.childEnvironment(request.env);
+    const env = environment.childEnvironment(request.env, { isClean: request.isCleanEnvironment });
     await checkDirectory(environment, cwd);
     const shell = await resolveShell(environment, request.shell, env, cwd);
     const start = await startShell(this.context, shell, request.args ?? [], env);
@@ -83,6 +87,7 @@ export class PtyManager implements Disposable {
       pid: 0,
       createdAt: clock.now(),
       state: 'starting',
+      ceilings,
       marks: start.marks,
     };
     log.commit((tx) => createTerminal(tx, terminal));
@@ -101,7 +106,9 @@ export class PtyManager implements Disposable {
         cols,
         rows,
         recordLimitBytes,
+        ceilings,
       });
+      checkCeilings(ceilings, status);
       const running = this.markRunning(id, status.pid);
       this.audit.note(running, request.by ?? null, 'spawn');
       return running;
@@ -134,8 +141,31 @@ export class PtyManager implements Disposable {
     );
   }
 
+  /**
+   * Somebody looks at the terminal or waits for it: until the answer is disposed, the limits of idle and of ended
+   * terminals do not apply to it.
+   */
+  hold(id: string): Disposable {
+    const change = (by: 1 | -1): void => {
+      const count = (this.held.get(id) ?? 0) + by;
+      if (count === 0) this.held.delete(id);
+      else this.held.set(id, count);
+    };
+    change(1);
+    let isDisposed = false;
+    return toDisposable(() => {
+      if (!isDisposed) change(-1);
+      isDisposed = true;
+    });
+  }
+
+  isHeld(id: string): boolean {
+    return this.held.has(id);
+  }
+
   /** Errors: `terminal_not_found`, `terminal_ended`. @param by who writes: a person when missing. */
   async write(id: string, data: string, by: Principal = null): Promise<void> {
+    if (this.find(id)?.state === 'starting') await this.waitForStart(id);
     const terminal = this.getLive(id);
     await this.context.processHost.writeTerminal(id, data);
     this.audit.note(terminal, by, 'write', utf8Length(data));
@@ -144,6 +174,7 @@ export class PtyManager implements Disposable {
   /** Errors: `terminal_not_found`, `terminal_ended`, `invalid_request`. */
   async resize(id: string, cols: number, rows: number, by: Principal = null): Promise<void> {
     checkSize(cols, rows);
+    if (this.find(id)?.state === 'starting') await this.waitForStart(id);
     this.getLive(id);
     await this.context.processHost.resizeTerminal(id, cols, rows);
     const terminal = this.find(id);

@@ -1,4 +1,4 @@
-import type { TerminalExitStatus } from '../ports/processHost.ts';
+import type { TerminalCeilings, TerminalExitStatus } from '../ports/processHost.ts';
 import type { Principal } from './owners.ts';
 import type { ShellMarks } from './shellIntegration.ts';
 
@@ -23,6 +23,8 @@ export interface Terminal {
   readonly createdAt: number;
   readonly state: 'starting' | 'running' | 'exited';
   readonly exit?: TerminalExitStatus | undefined;
+  /** What its processes may use at most, where it was started with that. */
+  readonly ceilings?: TerminalCeilings | undefined;
   /** Where its shell prints marks around commands: a secret between us and that shell. */
   readonly marks?: ShellMarks | undefined;
 }
@@ -40,6 +42,10 @@ export interface SpawnTerminalRequest {
   readonly cwd?: string | undefined;
   /** Over the inherited environment; null removes a variable. */
   readonly env?: Readonly<Record<string, string | null>> | undefined;
+  /** Nothing is inherited but what programs cannot do without (PATH, home, user, language); `env` goes over that. */
+  readonly isCleanEnvironment?: boolean | undefined;
+  /** Where they cannot be set, nothing is started (`ceilings_unavailable`). */
+  readonly ceilings?: TerminalCeilings | undefined;
   /** 1 to 1,000; default 80. */
   readonly cols?: number | undefined;
   /** 1 to 1,000; default 24. */

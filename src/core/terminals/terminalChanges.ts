@@ -32,9 +32,16 @@ export function exitTerminal(
   end: number | null,
 ): void {
   if (terminal.state === 'exited') return;
-  const { exitCode, signal, reason, exitedAt } = exit;
-  tx.put('terminal', { ...terminal, state: 'exited', exit: { exitCode, signal, reason, exitedAt } });
-  tx.report('terminal.exited', scopeOf(terminal), { exit_code: exitCode, signal, reason, end });
+  const { exitCode, signal, reason, exitedAt, oomKills } = exit;
+  const oom = oomKills === undefined ? {} : { oomKills };
+  tx.put('terminal', { ...terminal, state: 'exited', exit: { exitCode, signal, reason, exitedAt, ...oom } });
+  tx.report('terminal.exited', scopeOf(terminal), {
+    exit_code: exitCode,
+    signal,
+    reason,
+    end,
+    ...(oomKills === undefined ? {} : { oom_kills: oomKills }),
+  });
 }
 
 export function removeTerminal(tx: LogTransaction, terminal: Terminal): void {

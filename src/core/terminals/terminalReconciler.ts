@@ -35,8 +35,8 @@ export class TerminalReconciler implements Disposable {
 
   /** The process host told of an end. Never throws: what cannot be stored now is tried again. */
   handleExit(event: TerminalExit): void {
-    const { exitCode, signal, reason, exitedAt } = event;
-    const exit: TerminalExitStatus = { exitCode, signal, reason, exitedAt };
+    const { exitCode, signal, reason, exitedAt, oomKills } = event;
+    const exit: TerminalExitStatus = { exitCode, signal, reason, exitedAt, oomKills };
     const terminal = this.context.state.terminals.get(event.id);
     if (terminal === undefined) {
       this.rememberExit(event.id, exit, event.end);
