@@ -69,6 +69,8 @@ export class Orchestrator {
   readonly onDidFail: Event<OrchestratorError>;
 
   private readonly context: CoreContext;
+  /** The one object that every manager reads. */
+  private readonly limits: OrchestratorLimits = { ...defaultLimits };
   private readonly meter: TerminalMeter;
   private readonly housekeeper: TerminalHousekeeper;
   private readonly disposables = new DisposableStore();
@@ -85,7 +87,8 @@ export class Orchestrator {
       settleSessions(tx, state, clock.now());
     const log = this.disposables.add(new EventLog({ store, state, clock, logger, settle }));
     const failures = this.disposables.add(new Failures(clock, logger));
-    const limits = { ...defaultLimits, ...dependencies.limits };
+    const limits = this.limits;
+    Object.assign(limits, dependencies.limits);
     this.context = {
       store,
       state,
@@ -111,7 +114,9 @@ export class Orchestrator {
     const commands = this.disposables.add(new TerminalCommands(this.terminals, output, clock));
     this.disposables.add(
       log.onDidAppend(({ type, terminalId }) => {
-        if (type === 'terminal.removed' && terminalId !== undefined) commands.forget(terminalId);
+        if (terminalId === undefined) return;
+        if (type === 'terminal.removed') commands.forget(terminalId);
+        if (type === 'terminal.removed' || type === 'terminal.exited') this.meter.forget(terminalId);
       }),
     );
     this.terminalSessions = new TerminalSessions({
@@ -119,6 +124,7 @@ export class Orchestrator {
       output,
       commands,
       meter: this.meter,
+      events: log,
       logger,
       now: () => clock.now(),
     });
@@ -142,6 +148,14 @@ export class Orchestrator {
       throw error;
     });
     return this.starting;
+  }
+
+  /** Other limits from now on; what is over them is ended and removed within a minute, and nothing that is missing changes. */
+  setLimits(limits: Partial<OrchestratorLimits>): void {
+    Object.assign(this.limits, limits);
+    if (!this._isReady) return;
+    this.meter.watch();
+    this.runs.executor.pump();
   }
 
   /** What runs right now. */

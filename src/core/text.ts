@@ -36,8 +36,17 @@ export function invalidRequest(message: string): OrchestratorError {
   return new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', message);
 }
 
+/** For doors that code without our types comes through. Error: `invalid_request`. */
+export function checkText(value: unknown, what: string): asserts value is string {
+  if (typeof value !== 'string') throw invalidRequest(`${what} must be a text, not ${typeOf(value)}.`);
+}
+
+function typeOf(value: unknown): string {
+  return value === null ? 'null' : typeof value;
+}
+
 /** Checks an integer of a request. Error: `invalid_request`. */
 export function checkInteger(value: number, min: number, max: number, what: string): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return;
-  throw invalidRequest(`${what} must be a whole number from ${min} to ${max}, not ${value}.`);
+  throw invalidRequest(`${what} must be a whole number from ${min} to ${max}, not ${String(value)}.`);
 }

@@ -1,9 +1,15 @@
+import { type Disposable, toDisposable } from '../base/disposable.ts';
+import type { TerminalCeilings } from '../core/ports/processHost.ts';
+import type { TerminalEvents } from '../core/terminals/terminalEvents.ts';
 import type { TerminalSessions } from '../core/terminals/terminalSessions.ts';
 import type { WorkbenchInternals } from './workbench.ts';
 
+export type { TerminalCeilings };
+export type { TerminalEvents, TerminalExited, ThresholdPassed } from '../core/terminals/terminalEvents.ts';
 export type {
   ListenOptions,
   ManagerMatch,
+  SpawnOptions,
   TerminalSession,
   TerminalSessionInfo,
 } from '../core/terminals/terminalSessions.ts';
@@ -24,7 +30,13 @@ type Promised<T> = {
  * whose operations these are. Errors are `Error`s with `code` (gRPC's canonical ones), `reason` and `message`;
  * besides an operation's own, those of starting the core: `workspace_untrusted`, `state_in_use` and others.
  */
-export type TerminalApi = Promised<Omit<TerminalSessions, 'asPrincipal'>>;
+export type TerminalOperations = Promised<Omit<TerminalSessions, 'asPrincipal' | keyof TerminalEvents>>;
+
+/**
+ * Operations and events. An event is heard of what happens while this window serves the workspace, across every new
+ * start of its core; it starts nothing by itself.
+ */
+export interface TerminalApi extends TerminalOperations, TerminalEvents {}
 
 /** What other extensions get from `getExtension('orchestration-workbench.orchestration-workbench').exports`. */
 export interface OrchestrationWorkbenchApi extends TerminalApi {
@@ -40,8 +52,44 @@ export interface OrchestrationWorkbenchApi extends TerminalApi {
   readonly internals?: () => Promise<WorkbenchInternals>;
 }
 
+/** Attaches to the terminals of a core, now and whenever there is a new one, until it is disposed. */
+type Follow = (attach: (sessions: TerminalSessions) => Disposable) => Disposable;
+
+/** Operations and events with the rights of a person, or, by `narrow`, of an agent. */
+export function createTerminalApi(
+  sessions: () => Promise<TerminalSessions>,
+  follow: Follow,
+  narrow: (sessions: TerminalSessions) => TerminalSessions = (all) => all,
+): TerminalApi {
+  return {
+    ...createOperations(async () => narrow(await sessions())),
+    onDidExitTerminal: (listener) => follow((all) => narrow(all).onDidExitTerminal(listener)),
+    onDidPassThreshold: (listener) => follow((all) => narrow(all).onDidPassThreshold(listener)),
+  };
+}
+
+/** `follow` of somebody who is still being loaded. */
+export function followLater<T>(
+  loading: Promise<{ follow(attach: (value: T) => Disposable): Disposable }>,
+  attach: (value: T) => Disposable,
+): Disposable {
+  let following: Disposable | undefined;
+  let isOver = false;
+  loading.then(
+    (loaded) => {
+      if (!isOver) following = loaded.follow(attach);
+    },
+    // Told where it is loaded for a person; here nothing will ever happen.
+    () => undefined,
+  );
+  return toDisposable(() => {
+    isOver = true;
+    following?.dispose();
+  });
+}
+
 /** Operations that find their `TerminalSessions` at each call: the core may have been started anew in between. */
-export function createTerminalApi(sessions: () => Promise<TerminalSessions>): TerminalApi {
+function createOperations(sessions: () => Promise<TerminalSessions>): TerminalOperations {
   return {
     spawnTerminal: async (...args) => (await sessions()).spawnTerminal(...args),
     spawnTerminalManaged: async (...args) => (await sessions()).spawnTerminalManaged(...args),

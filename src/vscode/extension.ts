@@ -3,7 +3,9 @@
  * activation or with the first thing that needs it.
  */
 import * as vscode from 'vscode';
-import { createTerminalApi, type OrchestrationWorkbenchApi } from './api.ts';
+import type { Orchestrator } from '../core/orchestrator.ts';
+import { validOwner } from '../core/terminals/owners.ts';
+import { createTerminalApi, followLater, type OrchestrationWorkbenchApi } from './api.ts';
 import {
   commandIds,
   contextKeys,
@@ -89,10 +91,15 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
   });
   log.info(`activated in ${(performance.now() - startedAt).toFixed(1)} ms`);
   const sessions = async () => (await (await workbench()).ready()).orchestrator.terminalSessions;
+  const follow: Parameters<typeof createTerminalApi>[1] = (attach) =>
+    followLater<Orchestrator>(workbench(), ({ terminalSessions }) => attach(terminalSessions));
   return {
-    ...createTerminalApi(sessions),
+    ...createTerminalApi(sessions, follow),
     apiVersion: 1,
-    asPrincipal: (owner) => createTerminalApi(async () => (await sessions()).asPrincipal(owner)),
+    asPrincipal: (owner) => {
+      validOwner(owner);
+      return createTerminalApi(sessions, follow, (all) => all.asPrincipal(owner));
+    },
     whenReady: async () => {
       await (await workbench()).ready();
     },

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { OrchestratorError } from '../base/errors.ts';
 import type { Orchestrator, OrchestratorLimits } from '../core/orchestrator.ts';
-import { DisposableStore } from '../base/disposable.ts';
+import { type Disposable, DisposableStore, toDisposable } from '../base/disposable.ts';
 import { commandFailures, commandHandlers } from './commands/commandHandlers.ts';
 import type { CommandContext } from './commands/context.ts';
 import { startProfileTerminal } from './commands/terminalCommands.ts';
@@ -72,7 +72,7 @@ export class Workbench implements vscode.Disposable {
         distDir: join(context.extensionPath, 'dist'),
         version,
         label: vscode.workspace.name ?? 'window without a folder',
-        limits: configuredLimits(),
+        limits: configuredLimits,
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
@@ -114,6 +114,12 @@ export class Workbench implements vscode.Disposable {
     this.resources.add(this.core.onDidChangeState((state) => this.adoptState(state)));
     this.resources.add(this.core.onDidRecoverStore((path) => void this.tellRecovered(path)));
     this.resources.add(
+      vscode.workspace.onDidChangeConfiguration((change) => {
+        if (change.affectsConfiguration('orchestrator'))
+          this.core.orchestrator?.setLimits(configuredLimits());
+      }),
+    );
+    this.resources.add(
       vscode.workspace.onDidGrantWorkspaceTrust(() => {
         this.core.noteTrust();
         void this.startIfUsedBefore();
@@ -145,6 +151,21 @@ export class Workbench implements vscode.Disposable {
     if (this.serving === undefined)
       throw new OrchestratorError('UNAVAILABLE', 'closed', 'The core was closed again.');
     return this.serving;
+  }
+
+  /** Attaches to the core that this window serves with, now and each time that it serves again. */
+  follow(attach: (orchestrator: Orchestrator) => Disposable): Disposable {
+    let attached: Disposable | undefined;
+    const adopt = (state: CoreState): void => {
+      attached?.dispose();
+      attached = state.word === 'ready' ? attach(state.orchestrator) : undefined;
+    };
+    adopt(this.core.state);
+    const subscription = this.core.onDidChangeState(adopt);
+    return toDisposable(() => {
+      subscription.dispose();
+      attached?.dispose();
+    });
   }
 
   /** Runs a command; what goes wrong is told to the person. */

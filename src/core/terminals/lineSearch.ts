@@ -69,6 +69,7 @@ export function finder(pattern: string | RegExp): (text: string) => PatternMatch
       return index === -1 ? undefined : { match: pattern, line: lineAt(text, index + pattern.length) };
     };
   }
+  if (!(pattern instanceof RegExp)) throw invalidRequest('A pattern is a text or a regular expression.');
   // `g` and `y` would make the answer depend on the call before.
   const expression = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
   return (text) => {

@@ -1,5 +1,5 @@
 import { OrchestratorError } from '../../base/errors.ts';
-import { invalidRequest } from '../text.ts';
+import { checkText, invalidRequest } from '../text.ts';
 
 /**
  * Owners of terminals (`managed_by`): ids such as `orchestrator:coordinator-001:codegen`, a tree whose levels are parted
@@ -9,15 +9,22 @@ export type Principal = string | null;
 
 const ownerLimit = 256;
 
-/** Checks an owner id: 1 to 256 characters without blanks. Error: `invalid_request`. */
+/** How the audit log names who is no agent; no agent may take such a name. */
+const reservedOwners: readonly string[] = ['user', 'system'];
+
+/** Checks an owner id: 1 to 256 characters, no blanks and nothing invisible. Error: `invalid_request`. */
 export function validOwner(owner: string): string {
+  checkText(owner, 'The owner of a terminal');
   if (owner.length > ownerLimit) {
     throw invalidRequest(`The owner id of the terminal is too long: at most ${ownerLimit} characters.`);
   }
-  if (!/^\S+$/.test(owner)) {
+  if (!/^[^\s\p{C}]+$/u.test(owner)) {
     throw invalidRequest(
       'The owner of a terminal is an id without blanks, such as orchestrator:coordinator-1.',
     );
+  }
+  if (reservedOwners.includes(rootOwner(owner))) {
+    throw invalidRequest(`No agent may be called ${rootOwner(owner)}: that is the name of who is no agent.`);
   }
   return owner;
 }

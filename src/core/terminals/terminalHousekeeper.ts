@@ -9,7 +9,7 @@ const intervalMs = 60_000;
 /**
  * Keeps terminals within the limits: how many an owner may have, how long one of an agent may be idle, how long and how
  * much of ended ones is kept. A run's terminals are its output and stay as long as the run does; a person's own are
- * never ended for being idle.
+ * never ended for being idle; and what somebody holds (`PtyManager.hold`) is neither idle nor deleted.
  */
 export class TerminalHousekeeper implements Disposable {
   private readonly context: CoreContext;
@@ -40,8 +40,13 @@ export class TerminalHousekeeper implements Disposable {
     if (processHost.connection.state !== 'connected') return;
     if (limits.idleTimeoutMs === 0 && limits.keepEndedMs === 0 && limits.endedRecordBytes === 0) return;
     const statuses = new Map((await processHost.listTerminals()).map((status) => [status.id, status]));
-    await this.endIdle(statuses);
-    await this.removeOld(statuses);
+    const results = await Promise.allSettled([...this.endIdle(statuses), ...this.removeOld(statuses)]);
+    for (const result of results) {
+      // One that cannot be ended or removed does not keep the others from it.
+      if (result.status === 'rejected') {
+        this.context.logger.warn('A terminal could not be tidied', result.reason);
+      }
+    }
   }
 
   dispose(): void {
@@ -49,14 +54,18 @@ export class TerminalHousekeeper implements Disposable {
     this.timer?.dispose();
   }
 
-  private async endIdle(statuses: ReadonlyMap<string, TerminalStatus>): Promise<void> {
+  private *endIdle(statuses: ReadonlyMap<string, TerminalStatus>): Generator<Promise<void>> {
     const { limits, clock, logger } = this.context;
-    if (limits.idleTimeoutMs === 0) return;
     const now = clock.now();
-    for (const id of [...this.quiet.keys()]) if (statuses.get(id)?.exit !== undefined) this.quiet.delete(id);
+    for (const id of [...this.quiet.keys()]) {
+      const isWatched = limits.idleTimeoutMs > 0 && this.terminals.find(id)?.state === 'running';
+      if (!isWatched || this.terminals.isHeld(id)) this.quiet.delete(id);
+    }
+    if (limits.idleTimeoutMs === 0) return;
     for (const { id, name, managedBy, runId, state } of this.terminals.list()) {
       const end = statuses.get(id)?.end;
       if (state !== 'running' || end === undefined || managedBy === null || runId !== null) continue;
+      if (this.terminals.isHeld(id)) continue;
       const known = this.quiet.get(id);
       // What is typed is echoed or answered: the output's end moves with it.
       if (known?.end !== end) this.quiet.set(id, { end, since: now });
@@ -64,12 +73,12 @@ export class TerminalHousekeeper implements Disposable {
         logger.info(
           `The terminal "${name}" of ${managedBy} was idle for ${limits.idleTimeoutMs} ms and is ended`,
         );
-        await this.terminals.kill(id, { by: 'system' });
+        yield this.terminals.kill(id, { by: 'system' });
       }
     }
   }
 
-  private async removeOld(statuses: ReadonlyMap<string, TerminalStatus>): Promise<void> {
+  private *removeOld(statuses: ReadonlyMap<string, TerminalStatus>): Generator<Promise<void>> {
     const { limits, clock } = this.context;
     const ended = this.terminals
       .list()
@@ -81,7 +90,8 @@ export class TerminalHousekeeper implements Disposable {
       bytes += status === undefined ? 0 : status.end - status.recordStart;
       const isOld = limits.keepEndedMs > 0 && clock.now() - endOf(terminal) > limits.keepEndedMs;
       const isTooMuch = limits.endedRecordBytes > 0 && bytes > limits.endedRecordBytes;
-      if (isOld || isTooMuch) await this.terminals.remove(terminal.id);
+      if ((isOld || isTooMuch) && !this.terminals.isHeld(terminal.id))
+        yield this.terminals.remove(terminal.id);
     }
   }
 }

@@ -15,6 +15,10 @@ interface Sample {
   readonly at: number;
 }
 
+type Metric = 'cpu_percent' | 'memory_bytes';
+
+const keyOf = (id: string, metric: Metric): string => `${id} ${metric}`;
+
 const shortestMs = 250;
 const longestMs = 60_000;
 const watchMs = 5_000;
@@ -48,9 +52,16 @@ export class TerminalMeter implements Disposable {
     return (await this.sample([terminal])).get(terminal.id);
   }
 
-  /** Begins to watch for passed thresholds, if there are any. */
+  /** Forgets an ended terminal. */
+  forget(id: string): void {
+    this.samples.delete(id);
+    for (const metric of ['cpu_percent', 'memory_bytes'] as const) this.passed.delete(keyOf(id, metric));
+  }
+
+  /** Watches for passed thresholds from here on, if there are any; to be called again when they change. */
   watch(): void {
     const { cpuThresholdPercent, memoryThresholdBytes } = this.context.limits;
+    this.timer?.dispose();
     if (this.isDisposed || (cpuThresholdPercent === 0 && memoryThresholdBytes === 0)) return;
     this.timer = this.context.clock.setTimer(watchMs, () => {
       this.check()
@@ -66,10 +77,12 @@ export class TerminalMeter implements Disposable {
 
   private async check(): Promise<void> {
     const live = [...this.context.state.terminals.values()].filter(({ state }) => state === 'running');
-    const metrics = await this.sample(live);
-    for (const known of [...this.samples.keys()]) if (!metrics.has(known)) this.samples.delete(known);
+    const now = this.context.clock.now();
+    // Over less than that, the share of a processor is mere chance; somebody else has just looked.
+    const due = live.filter(({ id }) => now - (this.samples.get(id)?.at ?? -Infinity) >= shortestMs);
+    const metrics = await this.sample(due);
     const { cpuThresholdPercent, memoryThresholdBytes } = this.context.limits;
-    for (const terminal of live) {
+    for (const terminal of due) {
       const found = metrics.get(terminal.id);
       if (found === undefined) continue;
       this.compare(terminal, 'cpu_percent', found.cpuPercent, cpuThresholdPercent);
@@ -77,20 +90,16 @@ export class TerminalMeter implements Disposable {
     }
   }
 
-  private compare(
-    { id, sessionId }: Terminal,
-    metric: 'cpu_percent' | 'memory_bytes',
-    value: number,
-    threshold: number,
-  ): void {
+  private compare({ id, sessionId }: Terminal, metric: Metric, value: number, threshold: number): void {
     if (threshold === 0 || this.isDisposed) return;
-    const key = `${id} ${metric}`;
+    const key = keyOf(id, metric);
     if (value < threshold * rearmShare) this.passed.delete(key);
     if (value < threshold || this.passed.has(key)) return;
-    this.passed.add(key);
     this.context.log.commit((tx) => {
       tx.report('terminal.threshold', { sessionId, terminalId: id }, { metric, value, threshold });
     });
+    // Only now: what could not be stored is told the next time.
+    this.passed.add(key);
   }
 
   private async sample(terminals: readonly Terminal[]): Promise<Map<string, TerminalMetrics>> {

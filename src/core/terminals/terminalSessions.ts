@@ -1,15 +1,18 @@
 import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { EventLog } from '../events/eventLog.ts';
+import { checkText, invalidRequest } from '../text.ts';
 import { isOwnedBy, mayTouch, permissionDenied, type Principal, validOwner } from './owners.ts';
 import type { PtyManager } from './ptyManager.ts';
-import type { Terminal } from './terminal.ts';
+import type { SpawnTerminalRequest, Terminal } from './terminal.ts';
 import {
   type CommandResult,
   exitCodeOf,
   type TerminalCommands,
   type WaitForCompletionOptions,
 } from './terminalCommands.ts';
+import { createTerminalEvents, type TerminalEvents } from './terminalEvents.ts';
 import type { OutputMatch, PatternMatch } from './lineSearch.ts';
 import type { TerminalMeter, TerminalMetrics } from './terminalMetrics.ts';
 import type { OutputText, TerminalOutput, WaitForPatternOptions } from './terminalOutput.ts';
@@ -39,6 +42,12 @@ export interface TerminalSessionInfo {
   readonly uptime_seconds: number;
 }
 
+/** What a terminal is started with, beyond its size and owner; what is missing is as for a person's own. */
+export type SpawnOptions = Pick<
+  SpawnTerminalRequest,
+  'name' | 'shell' | 'args' | 'cwd' | 'env' | 'isCleanEnvironment' | 'ceilings'
+>;
+
 export interface ManagerMatch {
   /** Only terminals of exactly this id, as the source has it; by default those of owners below it (`id:…`) too. */
   readonly exact?: boolean;
@@ -54,6 +63,7 @@ export interface TerminalSessionsDependencies {
   readonly output: TerminalOutput;
   readonly commands: TerminalCommands;
   readonly meter: TerminalMeter;
+  readonly events: Pick<EventLog, 'onDidAppend'>;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -64,15 +74,22 @@ const unknownExitCode = 0xffff_ffff;
 
 /**
  * The operations of seed 003 on terminals, for every door: names, data and error texts are the seed's, codes and
- * reasons are ours. A principal other than a person reaches only what it owns and what is below it (`permission_denied`).
+ * reasons are ours. A principal other than a person reaches only what it owns and what is below it (`permission_denied`),
+ * and hears of nothing else.
  */
-export class TerminalSessions {
+export class TerminalSessions implements TerminalEvents {
+  readonly onDidExitTerminal: TerminalEvents['onDidExitTerminal'];
+  readonly onDidPassThreshold: TerminalEvents['onDidPassThreshold'];
   private readonly dependencies: TerminalSessionsDependencies;
   private readonly principal: Principal;
 
   constructor(dependencies: TerminalSessionsDependencies, principal: Principal = null) {
     this.dependencies = dependencies;
     this.principal = principal;
+    const { events, terminals } = dependencies;
+    const told = createTerminalEvents(events.onDidAppend, (id) => terminals.find(id), principal);
+    this.onDidExitTerminal = told.onDidExitTerminal;
+    this.onDidPassThreshold = told.onDidPassThreshold;
   }
 
   /** The same operations with the rights of an agent. Error: `invalid_request`. */
@@ -84,18 +101,23 @@ export class TerminalSessions {
 
   /**
    * Starts the person's shell in a terminal of that size, 1 to 1,000 each way. It belongs to the person, or to the
-   * agent that asks. Errors: "Failed to spawn shell: …", `invalid_request`, `terminal_limit`.
+   * agent that asks. Errors: "Failed to spawn shell: …", `invalid_request`, `terminal_limit`, `ceilings_unavailable`.
    */
-  async spawnTerminal(cols: number, rows: number): Promise<TerminalSession> {
-    return this.spawn(cols, rows, this.principal);
+  async spawnTerminal(cols: number, rows: number, options?: SpawnOptions): Promise<TerminalSession> {
+    return this.spawn(cols, rows, this.principal, options);
   }
 
   /** The same for an agent. */
-  async spawnTerminalManaged(cols: number, rows: number, managedBy: string): Promise<TerminalSession> {
+  async spawnTerminalManaged(
+    cols: number,
+    rows: number,
+    managedBy: string,
+    options?: SpawnOptions,
+  ): Promise<TerminalSession> {
     validOwner(managedBy);
     if (!mayTouch(this.principal, managedBy))
       throw permissionDenied(this.principal, `what ${managedBy} owns`);
-    return this.spawn(cols, rows, managedBy);
+    return this.spawn(cols, rows, managedBy, options);
   }
 
   /** Those that run, oldest first. */
@@ -121,6 +143,7 @@ export class TerminalSessions {
    * of several lines runs line by line. Errors: "Session not found: …", "Failed to write to PTY: …".
    */
   async executeTerminalCommand(id: string, command: string): Promise<void> {
+    checkText(command, 'The command');
     const terminal = this.get(id);
     if (terminal.state !== 'exited') await this.dependencies.commands.noteCommand(terminal, command);
     await this.write(id, `${command}\n`);
@@ -128,6 +151,7 @@ export class TerminalSessions {
 
   /** Types exactly this. Errors: "Session not found: …", "Failed to write to PTY: …". */
   async writeToTerminal(id: string, data: string): Promise<void> {
+    checkText(data, 'What is written to a terminal');
     this.get(id);
     await this.write(id, data);
   }
@@ -173,6 +197,8 @@ export class TerminalSessions {
     callback: (data: string) => void,
     options: ListenOptions = {},
   ): Promise<() => void> {
+    if (typeof callback !== 'function')
+      throw invalidRequest('Give a function that is called with the output.');
     this.get(id);
     const { output, logger } = this.dependencies;
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -194,7 +220,8 @@ export class TerminalSessions {
 
   /** Exit code and output of the last command. See TerminalCommands.wait. */
   async waitForCompletion(id: string, options: WaitForCompletionOptions = {}): Promise<CommandResult> {
-    return this.dependencies.commands.wait(this.get(id), options);
+    const terminal = this.get(id);
+    return this.holding(id, () => this.dependencies.commands.wait(terminal, options));
   }
 
   /** The output that is kept, from an offset on. See TerminalOutput.read. */
@@ -228,7 +255,7 @@ export class TerminalSessions {
     options: WaitForPatternOptions = {},
   ): Promise<PatternMatch> {
     this.get(id);
-    return this.dependencies.output.waitForPattern(id, pattern, options);
+    return this.holding(id, () => this.dependencies.output.waitForPattern(id, pattern, options));
   }
 
   /**
@@ -239,14 +266,31 @@ export class TerminalSessions {
     return this.dependencies.meter.measure(this.get(id));
   }
 
-  private async spawn(cols: number, rows: number, managedBy: Principal): Promise<TerminalSession> {
+  private async spawn(
+    cols: number,
+    rows: number,
+    managedBy: Principal,
+    { name, shell, args, cwd, env, isCleanEnvironment, ceilings }: SpawnOptions = {},
+  ): Promise<TerminalSession> {
     try {
+      // One by one: what else another extension may hand over is nobody's to set.
+      const wanted = { name, shell, args, cwd, env, isCleanEnvironment, ceilings };
       const { terminals } = this.dependencies;
-      return toSession(await terminals.spawn({ cols, rows, managedBy, by: this.principal }));
+      return toSession(await terminals.spawn({ ...wanted, cols, rows, managedBy, by: this.principal }));
     } catch (error) {
       const known = OrchestratorError.from(error);
       const isShell = ['spawn_failed', 'shell_missing', 'directory_missing'].includes(known.reason);
       throw isShell ? reworded(known, `Failed to spawn shell: ${known.message}`) : known;
+    }
+  }
+
+  /** Whose output somebody waits for is not idle. */
+  private async holding<T>(id: string, wait: () => Promise<T>): Promise<T> {
+    const hold = this.dependencies.terminals.hold(id);
+    try {
+      return await wait();
+    } finally {
+      hold.dispose();
     }
   }
 

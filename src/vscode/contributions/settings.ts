@@ -84,7 +84,7 @@ const terminal: SettingGroup = {
     scope: 'machine-overridable',
     order: 7,
     markdownDescription:
-      'Terminals that an agent, with all agents below it, may have at a time. 0 sets no limit. Takes effect after a reload.',
+      'Terminals that an agent, with all agents below it, may have at a time. 0 sets no limit.',
   },
   [s.terminalIdleTimeout]: {
     type: 'integer',
@@ -94,7 +94,7 @@ const terminal: SettingGroup = {
     scope: 'machine-overridable',
     order: 8,
     markdownDescription:
-      'Minutes without output after which a terminal of an agent is ended. Your own terminals and those of runs are never ended for that. 0 sets no limit. Takes effect after a reload.',
+      'Minutes without output after which a terminal of an agent is ended. Your own terminals and those of runs are never ended for that. 0 sets no limit.',
   },
   [s.terminalKeepEnded]: {
     type: 'integer',
@@ -104,7 +104,7 @@ const terminal: SettingGroup = {
     scope: 'machine-overridable',
     order: 9,
     markdownDescription:
-      'Days after which an ended terminal and its output are deleted. Those of runs stay with their run. 0 keeps them. Takes effect after a reload.',
+      'Days after which an ended terminal and its output are deleted. Those of runs stay with their run. 0 keeps them.',
   },
   [s.terminalEndedQuota]: {
     type: 'integer',
@@ -114,7 +114,7 @@ const terminal: SettingGroup = {
     scope: 'machine-overridable',
     order: 10,
     markdownDescription:
-      'MiB of output that are kept of all ended terminals together; the oldest are deleted first. Those of runs stay with their run. 0 sets no limit. Takes effect after a reload.',
+      'MiB of output that are kept of all ended terminals together; the oldest are deleted first. Those of runs stay with their run. 0 sets no limit.',
   },
   [s.terminalCpuThreshold]: {
     type: 'integer',
@@ -124,7 +124,7 @@ const terminal: SettingGroup = {
     scope: 'machine-overridable',
     order: 11,
     markdownDescription:
-      'Percent of one processor at which a terminal reports what it uses, as a `terminal.threshold` event. 0 never. Takes effect after a reload.',
+      'Percent of one processor at which a terminal reports what it uses, as a `terminal.threshold` event. 0 never.',
   },
   [s.terminalMemoryThreshold]: {
     type: 'integer',
@@ -134,7 +134,7 @@ const terminal: SettingGroup = {
     scope: 'machine-overridable',
     order: 12,
     markdownDescription:
-      'MiB of memory of all processes of a terminal at which it reports that, as a `terminal.threshold` event. 0 never. Takes effect after a reload.',
+      'MiB of memory of all processes of a terminal at which it reports that, as a `terminal.threshold` event. 0 never.',
   },
 };
 
@@ -168,8 +168,7 @@ const run: SettingGroup = {
     maximum: 64,
     scope: 'machine-overridable',
     order: 3,
-    markdownDescription:
-      'Runs at the same time; further ones wait in a queue. Takes effect at the next start.',
+    markdownDescription: 'Runs at the same time; further ones wait in a queue.',
   },
   [s.runTimeout]: {
     type: 'number',

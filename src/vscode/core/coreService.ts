@@ -34,7 +34,8 @@ export interface CoreServiceOptions {
   readonly version: string;
   /** What this window is called in messages of others. */
   readonly label: string;
-  readonly limits: Partial<OrchestratorLimits>;
+  /** As they are set now; those of a core that runs are changed by its `setLimits`. */
+  readonly limits: () => Partial<OrchestratorLimits>;
   /** Interactive shells are made to print marks around commands. */
   readonly isShellIntegrated: boolean;
   readonly logger: Logger;
@@ -167,7 +168,7 @@ export class CoreService implements Disposable {
         clock: systemClock,
         ids: systemIds,
         logger,
-        limits,
+        limits: limits(),
       });
       const server = resources.add(
         await serveYield(yieldSocketPath(stateDir), (isForced) => this.letGo(isForced), logger),

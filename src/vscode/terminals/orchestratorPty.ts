@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
+import type { Disposable } from '../../base/disposable.ts';
 import { type ErrorShape, OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { TerminalExitStatus, TerminalFollower } from '../../core/ports/processHost.ts';
+import { describeExit } from '../../core/terminals/terminalEvents.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import type { PtyManager } from '../../core/terminals/ptyManager.ts';
 import { InputQueue, OutputPump, splitText } from './outputPump.ts';
@@ -42,6 +44,8 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
   private readonly input: InputQueue;
   private readonly pump: OutputPump;
   private follower: TerminalFollower | undefined;
+  /** What is shown is not cleaned away. */
+  private holding: Disposable | undefined;
   private acknowledged = 0;
   /** One past the last byte that came, acknowledged or not. */
   private received = 0;
@@ -101,6 +105,7 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
     this.waitForDimensions?.();
     clearTimeout(this.sizeTimer);
     this.pump.stop();
+    this.holding?.dispose();
     this.follower?.dispose();
     this.follower = undefined;
     for (const emitter of [this.writeEmitter, this.closeEmitter, this.nameEmitter, this.dimensionsEmitter]) {
@@ -141,6 +146,7 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
     const { terminals, scrollback } = this.options;
     const terminal = await this.options.terminal;
     this.terminalId = terminal.id;
+    if (!this.isClosed) this.holding = terminals.hold(terminal.id);
     // A tab that was never shown has no size: what it would show is drawn once, when someone looks.
     if (this.dimensions === undefined) await this.nextDimensions();
     if (this.isClosed) return;
@@ -163,7 +169,7 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
     for (const piece of splitText(snapshot.data, 64 * 1024)) this.writeEmitter.fire(piece);
     const ended = terminals.get(terminal.id);
     if (ended.state === 'exited' && ended.exit !== undefined && !isAlive) {
-      this.stayForReading(describeEnd(ended.exit));
+      this.stayForReading(describeExit(ended.exit));
       return;
     }
     await this.follow(terminal, snapshot.offset, true);
@@ -273,9 +279,9 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
     const hasFailed = exit.exitCode !== 0;
     if (exit.reason === 'killed') this.closeEmitter.fire(undefined);
     else if (!hasFailed) this.closeEmitter.fire(0);
-    else if (livedMs < quickFailureMs || exit.exitCode === null) this.stayForReading(describeEnd(exit));
+    else if (livedMs < quickFailureMs || exit.exitCode === null) this.stayForReading(describeExit(exit));
     else {
-      this.writeEmitter.fire(note(`[${describeEnd(exit)}]`));
+      this.writeEmitter.fire(note(`[${describeExit(exit)}]`));
       this.closeEmitter.fire(exit.exitCode);
     }
   }
@@ -305,12 +311,4 @@ export class OrchestratorPty implements vscode.Pseudoterminal {
     if (known.reason === 'terminal_ended') return;
     this.options.logger.warn(`input was not taken: ${known.message}`, error);
   }
-}
-
-/** A sentence for the last line of an ended terminal. */
-export function describeEnd(exit: TerminalExitStatus): string {
-  if (exit.reason === 'killed') return 'The terminal was killed.';
-  if (exit.reason === 'host_lost') return 'The terminal ended because the process host was lost.';
-  if (exit.exitCode !== null) return `The process ended with exit code ${exit.exitCode}.`;
-  return `The process was ended by signal ${exit.signal ?? 'unknown'}.`;
 }
