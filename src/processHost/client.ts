@@ -29,6 +29,10 @@ export function createProcessHostClient(options: ProcessHostClientOptions): Proc
   return new ProcessHostClient(options);
 }
 
+/**
+ * What must be there to be answered starts a host where there is none; what only concerns live children asks no host that
+ * would be new. Where one is connected, a request goes out before the call returns: requests keep their callers' order.
+ */
 class ProcessHostClient implements ProcessHost {
   private readonly logger: Logger;
   private readonly connectionChanges = new Emitter<ProcessHostConnection>();
@@ -81,14 +85,14 @@ class ProcessHostClient implements ProcessHost {
   }
 
   async spawnTerminal(options: SpawnTerminalOptions): Promise<TerminalStatus> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     const status = await this.terminals.spawnTerminal(options);
     if (status.exit === undefined) this.liveTerminals.add(status.id);
     return status;
   }
 
   async listTerminals(): Promise<TerminalStatus[]> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     const list = await this.terminals.listTerminals();
     for (const { id, exit } of list) if (exit === undefined) this.liveTerminals.add(id);
     return list;
@@ -107,37 +111,37 @@ class ProcessHostClient implements ProcessHost {
   }
 
   async removeTerminal(id: string): Promise<void> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     await this.terminals.removeTerminal(id);
   }
 
   async snapshotTerminal(id: string, options?: SnapshotOptions): Promise<TerminalSnapshot> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     return this.terminals.snapshotTerminal(id, options);
   }
 
   async readTerminal(id: string, from: number, to: number): Promise<TerminalBytes> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     return this.terminals.readTerminal(id, from, to);
   }
 
   async followTerminal(id: string, options: FollowOptions, sink: FollowSink): Promise<TerminalFollower> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     return this.terminals.followTerminal(id, options, sink);
   }
 
   async startWorker(options: StartWorkerOptions): Promise<WorkerStatus> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     return this.link.request('startWorker', options);
   }
 
   async listWorkers(): Promise<WorkerStatus[]> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     return this.link.request('listWorkers', {});
   }
 
   async followWorker(id: string, afterSequence: number): Promise<void> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     const previous = this.followedWorkers.get(id);
     this.followedWorkers.set(id, afterSequence);
     try {
@@ -161,7 +165,7 @@ class ProcessHostClient implements ProcessHost {
   }
 
   async removeWorker(id: string): Promise<void> {
-    await this.reach();
+    if (!this.link.isConnected) await this.link.ensureConnected();
     await this.link.request('removeWorker', { id });
     this.followedWorkers.delete(id);
   }
@@ -178,11 +182,6 @@ class ProcessHostClient implements ProcessHost {
     this.link.dispose();
     this.terminals.lose(closed().toShape());
     for (const emitter of [this.connectionChanges, this.terminalExits, this.workerEvents]) emitter.dispose();
-  }
-
-  /** For what must be there to be answered. What only concerns live children asks no host that would be new. */
-  private async reach(): Promise<void> {
-    if (!this.link.isConnected) await this.link.ensureConnected();
   }
 
   private onNotification(name: string, params: unknown): void {

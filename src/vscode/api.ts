@@ -9,10 +9,10 @@ export type { TerminalEvents, TerminalExited, ThresholdPassed } from '../core/te
 export type {
   ListenOptions,
   ManagerMatch,
-  SpawnOptions,
   TerminalSession,
   TerminalSessionInfo,
 } from '../core/terminals/terminalSessions.ts';
+export type { SpawnOptions } from '../core/terminals/spawnOptions.ts';
 export type { CommandResult, WaitForCompletionOptions } from '../core/terminals/terminalCommands.ts';
 export type { OutputMatch, PatternMatch } from '../core/terminals/lineSearch.ts';
 export type { OutputText, WaitForPatternOptions } from '../core/terminals/terminalOutput.ts';

@@ -55,23 +55,21 @@ export class PtyManager implements Disposable {
    */
   async spawn(request: SpawnTerminalRequest): Promise<Terminal> {
     const { environment, log, processHost, limits, ids, clock } = this.context;
-    const cols = request.cols ?? defaultCols;
-    const rows = request.rows ?? defaultRows;
+    const { cols = defaultCols, rows = defaultRows, sessionId } = request;
     checkSize(cols, rows);
     const ceilings = validCeilings(request.ceilings);
     const managedBy = request.managedBy == null ? null : validOwner(request.managedBy);
     const name = request.name === undefined ? undefined : validName(request.name, 'terminal');
-    let session =
-      request.sessionId === undefined
-        ? await this.sessions.ensureDefault(request.cwd ?? environment.homeDirectory())
-        : this.sessions.getOpen(request.sessionId);
-    const cwd = request.cwd ?? session.cwd;
+    const named = sessionId === undefined ? undefined : this.sessions.getOpen(sessionId);
+    const cwd = request.cwd ?? named?.cwd ?? environment.homeDirectory();
     const env = environment.childEnvironment(request.env, { isClean: request.isCleanEnvironment });
     await checkDirectory(environment, cwd);
     const shell = await resolveShell(environment, request.shell, env, cwd);
     const start = await startShell(this.context, shell, request.args ?? [], env);
+    // Only now that it can be started, so that nothing is left of what cannot.
+    const { id: openId } = named ?? (await this.sessions.ensureDefault(cwd));
     // It may have been closed while we looked at the disk.
-    session = this.sessions.getOpen(session.id);
+    const session = this.sessions.getOpen(openId);
     checkOwnerLimit(this.context, managedBy);
     const terminal: Terminal = {
       id: ids.uuidV4(),
@@ -226,20 +224,20 @@ export class PtyManager implements Disposable {
   /** Of ended ones too, as long as their record is there. */
   async snapshot(id: string, options: SnapshotOptions = {}): Promise<TerminalSnapshot> {
     this.get(id);
-    await this.context.processHost.ensureConnected();
+    if (!this.isConnected) await this.context.processHost.ensureConnected();
     return this.context.processHost.snapshotTerminal(id, options);
   }
 
   /** Bytes [from, to) of the record; see ProcessHost. */
   async read(id: string, from: number, to: number): Promise<TerminalBytes> {
     this.get(id);
-    await this.context.processHost.ensureConnected();
+    if (!this.isConnected) await this.context.processHost.ensureConnected();
     return this.context.processHost.readTerminal(id, from, to);
   }
 
   async follow(id: string, options: FollowOptions, sink: FollowSink): Promise<TerminalFollower> {
     this.get(id);
-    await this.context.processHost.ensureConnected();
+    if (!this.isConnected) await this.context.processHost.ensureConnected();
     return this.context.processHost.followTerminal(id, options, sink);
   }
 
@@ -274,6 +272,11 @@ export class PtyManager implements Disposable {
   dispose(): void {
     this.audit.dispose();
     this.reconciler.dispose();
+  }
+
+  /** What is asked of a host that is there is asked at once, before whatever the caller does next. */
+  private get isConnected(): boolean {
+    return this.context.processHost.connection.state === 'connected';
   }
 
   private getLive(id: string): Terminal {

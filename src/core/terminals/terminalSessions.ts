@@ -5,7 +5,8 @@ import type { EventLog } from '../events/eventLog.ts';
 import { checkText, invalidRequest } from '../text.ts';
 import { isOwnedBy, mayTouch, permissionDenied, type Principal, validOwner } from './owners.ts';
 import type { PtyManager } from './ptyManager.ts';
-import type { SpawnTerminalRequest, Terminal } from './terminal.ts';
+import { type SpawnOptions, validSpawnOptions } from './spawnOptions.ts';
+import type { Terminal } from './terminal.ts';
 import {
   type CommandResult,
   exitCodeOf,
@@ -41,12 +42,6 @@ export interface TerminalSessionInfo {
   /** Whole seconds from its start to its end, or to now. */
   readonly uptime_seconds: number;
 }
-
-/** What a terminal is started with, beyond its size and owner; what is missing is as for a person's own. */
-export type SpawnOptions = Pick<
-  SpawnTerminalRequest,
-  'name' | 'shell' | 'args' | 'cwd' | 'env' | 'isCleanEnvironment' | 'ceilings'
->;
 
 export interface ManagerMatch {
   /** Only terminals of exactly this id, as the source has it; by default those of owners below it (`id:…`) too. */
@@ -270,11 +265,10 @@ export class TerminalSessions implements TerminalEvents {
     cols: number,
     rows: number,
     managedBy: Principal,
-    { name, shell, args, cwd, env, isCleanEnvironment, ceilings }: SpawnOptions = {},
+    options: SpawnOptions | undefined,
   ): Promise<TerminalSession> {
     try {
-      // One by one: what else another extension may hand over is nobody's to set.
-      const wanted = { name, shell, args, cwd, env, isCleanEnvironment, ceilings };
+      const wanted = validSpawnOptions(options);
       const { terminals } = this.dependencies;
       return toSession(await terminals.spawn({ ...wanted, cols, rows, managedBy, by: this.principal }));
     } catch (error) {
