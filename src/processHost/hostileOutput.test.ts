@@ -128,7 +128,7 @@ function answersOf(data: string, cols: number, rows: number): Promise<string> {
   });
 }
 
-it('makes no terminal answer, and holds no string of control', async () => {
+it('makes no terminal answer, and holds no string of control', { timeout: 60_000 }, async () => {
   const dir = mkdtempSync(join(tmpdir(), 'ow-hostile-'));
   let count = 0;
   try {

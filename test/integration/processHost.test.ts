@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ProcessHost, TerminalExit } from '../../src/core/ports/processHost.ts';
+import { processTable } from '../../src/processHost/processTable.ts';
 import {
   buildHost,
   collect,
@@ -234,6 +236,33 @@ describe('clean-up', () => {
     const again = await collect(host, options.id);
     await again.ended;
     expect(again.text()).toBe(output.text());
+  });
+
+  it('leaves alone who has got the pid of an orphan since, with all in its session', async () => {
+    const stranger = spawn('sh', ['-c', 'sleep 60 & wait'], { detached: true, stdio: 'ignore' });
+    const pid = stranger.pid ?? 0;
+    try {
+      const children = (): string => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+      await until(() => children() !== '', 'its child is there');
+      const child = Number(children());
+      const [boot, ticks] = processTable.startTime(pid)?.split(':') ?? [];
+      const former = { pid, startTime: `${boot}:${Number(ticks) - 1}` };
+      const entries = [former, { ...former, startTime: undefined }, { pid: undefined }].map((identity) => ({
+        id: randomUUID(),
+        kind: 'terminal',
+        token: randomUUID().replaceAll('-', ''),
+        at: Date.now(),
+        ...identity,
+      }));
+      mkdirSync(fixture.paths.root, { recursive: true, mode: 0o700 });
+      writeFileSync(fixture.paths.ledger, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+      await fixture.client().ensureConnected();
+      expect([pid, child].map(isAlive)).toEqual([true, true]);
+      const ended = readFileSync(fixture.paths.ledger, 'utf8').match(/"ended"/g);
+      expect(ended).toHaveLength(entries.length);
+    } finally {
+      process.kill(-pid, 'SIGKILL');
+    }
   });
 
   it('takes everything along when it is asked to end', async () => {
