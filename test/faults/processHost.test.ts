@@ -34,8 +34,8 @@ import {
 const isFull = process.env['ORCHESTRATOR_TEST_FULL'] === '1';
 const kills = isFull ? 1_000 : 100;
 const spawnCycles = isFull ? 10_000 : 500;
-const shortCommands = isFull ? 100_000 : 5_000;
-const timeout = isFull ? 3_600_000 : 120_000;
+const shortCommands = isFull ? 100_000 : 2_000;
+const timeout = isFull ? 3_600_000 : 180_000;
 
 let distDir: string;
 let fixture: HostFixture;
