@@ -92,6 +92,7 @@ export function terminalState(terminal: Terminal, foreground: string | undefined
   const when = formatTime(exit.exitedAt, now);
   if (exit.reason === 'killed') return `killed · ${when}`;
   if (exit.reason === 'host_lost') return `lost · ${when}`;
+  if (exit.reason === 'out_of_memory') return `out of memory · ${when}`;
   if (exit.exitCode === null) return `ended by signal ${exit.signal ?? '?'} · ${when}`;
   return exit.exitCode === 0 ? `exited · ${when}` : `exit code ${exit.exitCode} · ${when}`;
 }
