@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OrchestratorError } from '../base/errors.ts';
 import { isUuid } from '../base/ids.ts';
 import type { SpawnTerminalOptions, TerminalExit, TerminalExitStatus } from '../core/ports/processHost.ts';
+import type { Catalogue, TerminalMeta } from './catalogue.ts';
 import type { Ledger } from './ledger.ts';
 import { processTable } from './processTable.ts';
 import { defaultGraceMs, findTrees, killTrees, type TreeRoot } from './processTree.ts';
@@ -16,6 +17,7 @@ export interface TerminalsDependencies {
   /** Holds a folder a terminal. */
   readonly dir: string;
   readonly ledger: Ledger;
+  readonly catalogue: Catalogue;
   onExit(exit: TerminalExit): void;
   /** A process ended, or a sweep: the host may have become idle. */
   onQuiet(): void;
@@ -57,17 +59,22 @@ export class Terminals {
 
   /** Takes over what earlier hosts have left on disk; what has no exit there ended with its host. */
   load(): void {
-    for (const name of readdirSync(this.deps.dir)) {
-      if (!isUuid(name)) continue;
+    for (const meta of this.deps.catalogue.all) {
+      const { id } = meta;
+      const dir = join(this.deps.dir, id);
+      if (!isUuid(id) || !existsSync(dir)) {
+        this.deps.catalogue.remove(id);
+        continue;
+      }
       try {
-        const terminal = Terminal.load(join(this.deps.dir, name));
-        if (terminal === undefined) continue;
+        const terminal = Terminal.load(dir, meta);
         if (terminal.isLive) {
-          terminal.finish({ exitCode: null, signal: null, reason: 'host_lost', exitedAt: Date.now() });
+          const exit = { exitCode: null, signal: null, reason: 'host_lost', exitedAt: Date.now() } as const;
+          terminal.finish(exit, this.save);
         }
-        this.all.set(name, terminal);
+        this.all.set(id, terminal);
       } catch (error) {
-        this.deps.log(`Terminal ${name} cannot be read and is left as it is`, error);
+        this.deps.log(`Terminal ${id} cannot be read and is left as it is`, error);
       }
     }
   }
@@ -163,6 +170,7 @@ export class Terminals {
       hasDrained: false,
     });
     terminal.attach(pty);
+    this.save(terminal.meta);
     return terminal;
   }
 
@@ -206,7 +214,12 @@ export class Terminals {
     }
     this.all.delete(id);
     terminal.remove();
+    this.deps.catalogue.remove(id);
   }
+
+  private readonly save = (meta: TerminalMeta): void => {
+    this.deps.catalogue.put(meta);
+  };
 
   private onLeaderExit(id: string, code: number, signal: number): void {
     const live = this.live.get(id);
@@ -251,7 +264,7 @@ export class Terminals {
       reason: wasKilled ? 'killed' : 'exited',
       exitedAt: Date.now(),
     };
-    const told = live.terminal.finish(status);
+    const told = live.terminal.finish(status, this.save);
     this.deps.onExit(told);
     live.settle();
     this.sweeping.set(id, live.root);
