@@ -76,8 +76,13 @@ export class Terminal {
   }
 
   get status(): TerminalStatus {
+    const foregroundProcess = this.isLive ? this.pty?.foregroundProcess : undefined;
+    return { ...this.ownStatus, ...(foregroundProcess === undefined ? {} : { foregroundProcess }) };
+  }
+
+  /** What is known without asking the system. */
+  get ownStatus(): TerminalStatus {
     const { id, pid, cwd, file, startedAt, exit } = this.meta;
-    const foregroundProcess = exit === undefined ? this.pty?.foregroundProcess : undefined;
     return {
       id,
       pid,
@@ -87,7 +92,6 @@ export class Terminal {
       startedAt,
       recordStart: this.record.start,
       end: this.record.end,
-      ...(foregroundProcess === undefined ? {} : { foregroundProcess }),
       ...(exit === undefined ? {} : { exit }),
     };
   }

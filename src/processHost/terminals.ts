@@ -28,6 +28,9 @@ export interface TerminalsDependencies {
 const leftoverGraceMs = 500;
 /** Who has left the terminal altogether is looked for at this distance, once for all that ended meanwhile. */
 const sweepDelayMs = 200;
+/** A sweep reads every process of the machine: it may take this share of the time, and is put off for so long at most. */
+const sweepShare = 0.05;
+const maxSweepDelayMs = 2_000;
 /** The last bytes of a plain command come within this time, so that nobody has to be looked for. */
 const drainMs = 30;
 /** A master that does not end although nothing of the tree is left is held by a stranger; it is closed then. */
@@ -52,6 +55,7 @@ export class Terminals {
   private readonly live = new Map<string, LiveTerminal>();
   private readonly sweeping = new Map<string, TreeRoot>();
   private sweepTimer: NodeJS.Timeout | undefined;
+  private nextSweepDelayMs = sweepDelayMs;
 
   constructor(deps: TerminalsDependencies) {
     this.deps = deps;
@@ -268,7 +272,11 @@ export class Terminals {
     this.deps.onExit(told);
     live.settle();
     this.sweeping.set(id, live.root);
-    this.sweepTimer ??= setTimeout(() => void this.sweep(), sweepDelayMs);
+    this.scheduleSweep();
+  }
+
+  private scheduleSweep(): void {
+    this.sweepTimer ??= setTimeout(() => void this.sweep(), this.nextSweepDelayMs);
   }
 
   /** Ends what has left its ended terminal behind (forked twice, a session of its own), then closes the ledger. */
@@ -278,13 +286,19 @@ export class Terminals {
     const batch = [...this.sweeping];
     const roots = batch.map(([, root]) => root);
     try {
-      if (roots.length > 0 && (await findTrees(roots)).length > 0) await killTrees(roots, leftoverGraceMs);
+      if (roots.length > 0) {
+        const startMs = performance.now();
+        const left = await findTrees(roots);
+        const delayMs = (performance.now() - startMs) / sweepShare;
+        this.nextSweepDelayMs = Math.min(Math.max(delayMs, sweepDelayMs), maxSweepDelayMs);
+        if (left.length > 0) await killTrees(roots, leftoverGraceMs);
+      }
       for (const [id] of batch) this.deps.ledger.ended(id, Date.now());
     } catch (error) {
       this.deps.log('Cannot look for what ended terminals have left behind', error);
     }
     for (const [id] of batch) this.sweeping.delete(id);
-    if (this.sweeping.size > 0) this.sweepTimer ??= setTimeout(() => void this.sweep(), sweepDelayMs);
+    if (this.sweeping.size > 0) this.scheduleSweep();
     this.deps.onQuiet();
   }
 }
