@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { nullLogger } from '../../src/base/logger.ts';
@@ -43,6 +43,12 @@ export const plainEnvironment: Readonly<Record<string, string>> = {
   TERM: 'xterm-256color',
   LANG: 'C.UTF-8',
 };
+
+/** What it takes of the machine: pages that it shares with others count by its share. */
+export function ownMiB(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? Number.NaN) / 1024;
+}
 
 /** Runs one program in a terminal, hands its bytes to `onData`, and answers with its end. */
 export async function runInTerminal(

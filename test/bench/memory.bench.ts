@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ProcessHost } from '../../src/core/ports/processHost.ts';
-import { plainEnvironment, startHostUnderTest } from './hostUnderTest.ts';
+import { ownMiB, plainEnvironment, startHostUnderTest } from './hostUnderTest.ts';
 import { percentile, report } from './race.ts';
 
 const terminals = 200;
@@ -13,6 +13,8 @@ const lines = 10_000;
 const cols = 120;
 const rows = 30;
 const bytesPerLine = 70;
+/** What a window asks for by default. */
+const windowScrollback = 5_000;
 const fillTimeoutMs = 180_000;
 
 const run = promisify(execFile);
@@ -44,7 +46,7 @@ export async function benchMemory(): Promise<void> {
       'ratio to tmux, all re-attached': (attachedMiB / tmux.memoryMiB).toFixed(2),
     });
     report(
-      're-attach: screen, 1,000 lines, live output (ms; target p99 at most 100)',
+      `re-attach: screen, ${windowScrollback} lines, live output (ms; target p99 at most 100)`,
       figures(screens.timesMs),
     );
     report(`all ${lines} lines drawn (ms)`, figures(scrollbacks));
@@ -77,7 +79,7 @@ async function reattach(
 ): Promise<{ timesMs: number[]; texts: string[] }> {
   const texts: string[] = [];
   const times = await timesMs(ids, async (id) => {
-    const { offset, text } = await host.snapshotTerminal(id);
+    const { offset, text } = await host.snapshotTerminal(id, { scrollback: windowScrollback });
     const follower = await host.followTerminal(id, { from: offset }, { onData: () => undefined });
     follower.dispose();
     texts.push(withoutTrailingSpace(text));
@@ -132,12 +134,6 @@ async function fillTmux(): Promise<{ memoryMiB: number; screens: string[] }> {
 /** Empty ends of lines and of the screen are not told alike. */
 function withoutTrailingSpace(screen: string): string {
   return screen.replace(/[ ]+$/gm, '').trimEnd();
-}
-
-/** What it takes of the machine: pages that it shares with others count by its share. */
-function ownMiB(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? Number.NaN) / 1024;
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {

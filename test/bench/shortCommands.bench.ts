@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn as spawnPty } from 'node-pty';
@@ -10,8 +10,8 @@ import {
   type RunInTerminal,
   shortCommandsAtOnce,
 } from '../harness/shortCommands.ts';
-import { plainEnvironment, runInTerminal, startHostUnderTest } from './hostUnderTest.ts';
-import { race, report } from './race.ts';
+import { ownMiB, plainEnvironment, runInTerminal, startHostUnderTest } from './hostUnderTest.ts';
+import { type Contender, race, report } from './race.ts';
 
 const bytesEach = 20_480;
 const commands = 500;
@@ -67,65 +67,56 @@ export async function benchShortCommands(): Promise<void> {
 /** Outputs of 1 B to 5 MB, 1 to 32 at once, each checked by its hash. */
 async function mixedRace(host: ProcessHost): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'orchestrator-short-commands-'));
-  const incomplete = { ours: 0, plain: 0 };
   try {
     const commands = prepareShortCommands(join(folder, 'text'), mixedCommands);
-    const parts = mixedCommands / mixedPart;
-    let ours = 0;
-    let plain = 0;
-    const run =
-      (runOne: RunInTerminal, part: () => number, add: (lost: number) => void) =>
-      async (): Promise<number> => {
-        const index = part();
-        const slice = commands.slice(index * mixedPart, (index + 1) * mixedPart);
-        const startMs = performance.now();
-        add(
-          await countIncomplete(slice, shortCommandsAtOnce[index % shortCommandsAtOnce.length] ?? 1, runOne),
-        );
-        const perSecond = mixedPart / ((performance.now() - startMs) / 1000);
-        await removeEnded(host);
-        return perSecond;
+    const incomplete: Record<string, number> = {};
+    const pid = (await host.stats())?.pid ?? Number.NaN;
+    const held = [whatItHolds(pid)];
+    const ours: RunInTerminal = async (file, args, onData) => {
+      await runInTerminal(host, file, args, onData);
+    };
+    const contender = (name: string, runOne: RunInTerminal): Contender => {
+      let part = 0;
+      incomplete[name] = 0;
+      return {
+        name,
+        run: async () => {
+          const slice = commands.slice(part * mixedPart, (part + 1) * mixedPart);
+          const atOnce = shortCommandsAtOnce[part % shortCommandsAtOnce.length] ?? 1;
+          const startMs = performance.now();
+          const lost = await countIncomplete(slice, atOnce, runOne);
+          const perSecond = mixedPart / ((performance.now() - startMs) / 1000);
+          incomplete[name] = (incomplete[name] ?? 0) + lost;
+          part += 1;
+          await removeEnded(host);
+          if (runOne === ours && part * mixedPart * 2 === mixedCommands) held.push(whatItHolds(pid));
+          return perSecond;
+        },
       };
+    };
     await race(
       {
         title: `${mixedCommands} commands of 1 B to 5 MB, 1 to 32 at once`,
         unit: 'commands/s',
         better: 'higher',
-        rounds: parts,
+        rounds: mixedCommands / mixedPart,
         target: { 'plain node-pty': 0.9 },
       },
-      [
-        {
-          name: 'process host',
-          run: run(
-            async (file, args, onData) => {
-              await runInTerminal(host, file, args, onData);
-            },
-            () => ours++,
-            (lost) => {
-              incomplete.ours += lost;
-            },
-          ),
-        },
-        {
-          name: 'plain node-pty',
-          run: run(
-            runPlain,
-            () => plain++,
-            (lost) => {
-              incomplete.plain += lost;
-            },
-          ),
-        },
-      ],
+      [contender('process host', ours), contender('plain node-pty', runPlain)],
     );
-    report(`of ${mixedCommands} outputs, not complete and right (target 0)`, {
-      'process host': incomplete.ours,
-      'plain node-pty': incomplete.plain,
+    report(`of ${mixedCommands} outputs, not complete and right (target 0)`, incomplete);
+    held.push(whatItHolds(pid));
+    report('what the process host holds before, half-way and after (target: flat)', {
+      descriptors: held.map(({ descriptors }) => descriptors).join(', '),
+      'memory (MiB)': held.map(({ memoryMiB }) => memoryMiB.toFixed(0)).join(', '),
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function whatItHolds(pid: number): { descriptors: number; memoryMiB: number } {
+  return { descriptors: readdirSync(`/proc/${pid}/fd`).length, memoryMiB: ownMiB(pid) };
 }
 
 /** Between rounds, so that neither peer waits for it: node-pty keeps nothing that could be deleted. */
