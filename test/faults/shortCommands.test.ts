@@ -56,7 +56,7 @@ function startHogs(): void {
 }
 
 it(`loses no byte of ${count} outputs of 1 B to 5 MB, 1 to 32 at once, hogs beside the last ones`, {
-  timeout: 180_000,
+  timeout: 240_000,
 }, async () => {
   let incomplete = 0;
   for (let index = 0; index * part < count; index++) {
