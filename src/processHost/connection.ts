@@ -35,6 +35,7 @@ export class Connection implements Disposable {
   private heartbeat: NodeJS.Timeout | undefined;
   private nextId = 1;
   private silentBeats = 0;
+  private isHeld = false;
   private isClosed = false;
 
   constructor(socket: Socket, handler: ConnectionHandler, options: ConnectionOptions = {}) {
@@ -93,20 +94,18 @@ export class Connection implements Disposable {
       // Encoding throws for what is too large; then nothing was sent and nothing waits.
       const frame = encodeJson({ id, method, params });
       this.pending.set(id, { resolve, reject });
-      this.socket.write(frame);
+      this.send(frame);
     });
   }
 
   notify(name: string, params: unknown): void {
-    if (!this.isClosed) this.socket.write(encodeJson({ notify: name, params }));
+    if (!this.isClosed) this.send(encodeJson({ notify: name, params }));
   }
 
   sendOutput(stream: number, offset: number, bytes: Buffer): void {
     if (this.isClosed) return;
-    this.socket.cork();
-    this.socket.write(encodeOutputHeader(stream, offset, bytes.length));
-    this.socket.write(bytes);
-    this.socket.uncork();
+    this.send(encodeOutputHeader(stream, offset, bytes.length));
+    this.send(bytes);
   }
 
   /** Ends the connection at once; what is pending fails with `error`. */
@@ -114,6 +113,7 @@ export class Connection implements Disposable {
     if (this.isClosed) return;
     this.isClosed = true;
     clearInterval(this.heartbeat);
+    this.release();
     this.socket.destroy();
     const reason = error ?? lost('The connection was closed.');
     for (const { reject } of this.pending.values()) reject(reason);
@@ -162,7 +162,25 @@ export class Connection implements Disposable {
   }
 
   private respond(frame: { id: number; result: unknown } | { id: number; error: ErrorShape }): void {
-    if (!this.isClosed) this.socket.write(encodeJson(frame));
+    if (!this.isClosed) this.send(encodeJson(frame));
+  }
+
+  /** What is sent in one turn of the event loop goes out by one system call, and wakes the peer once. */
+  private send(bytes: Buffer): void {
+    if (!this.isHeld) {
+      this.isHeld = true;
+      this.socket.cork();
+      process.nextTick(() => {
+        this.release();
+      });
+    }
+    this.socket.write(bytes);
+  }
+
+  private release(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    this.socket.uncork();
   }
 }
 

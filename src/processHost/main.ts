@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { OrchestratorError } from '../base/errors.ts';
 import { systemIds } from '../base/ids.ts';
 import { type EndpointFile, processHostProtocol } from '../protocol/processHost.ts';
+import { Catalogue } from './catalogue.ts';
 import { removeGroups } from './cgroups.ts';
 import { createFileLog, systemCode, writeFileAtomic } from './files.ts';
 import { Ledger } from './ledger.ts';
@@ -73,9 +74,11 @@ async function main(): Promise<void> {
     }, idleExitMs);
   };
 
+  const catalogue = new Catalogue(paths.catalogue);
   const terminals = new Terminals({
     dir: paths.terminals,
     ledger,
+    catalogue,
     onExit: (exit) => {
       server.broadcast('terminalExit', exit);
     },
@@ -127,6 +130,7 @@ async function main(): Promise<void> {
     await Promise.allSettled([workers.killAll(killGraceMs), terminals.killAll(killGraceMs)]);
     server.close();
     ledger.dispose();
+    catalogue.dispose();
     lock.dispose();
     process.exit(exitCode);
   };

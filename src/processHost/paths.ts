@@ -13,6 +13,7 @@ export interface HostPaths {
   readonly endpoint: string;
   readonly lock: string;
   readonly ledger: string;
+  readonly catalogue: string;
   readonly terminals: string;
   readonly workers: string;
   readonly log: string;
@@ -34,6 +35,7 @@ export function hostPaths(stateDir: string, env: NodeJS.ProcessEnv = process.env
     endpoint: join(root, 'endpoint.json'),
     lock: join(root, 'host.lock'),
     ledger: join(root, 'ledger.jsonl'),
+    catalogue: join(root, 'terminals.jsonl'),
     terminals: join(root, 'terminals'),
     workers: join(root, 'workers'),
     log: join(root, 'host.log'),

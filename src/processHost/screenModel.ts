@@ -38,7 +38,7 @@ const maxDataBytes = 6 * 1024 * 1024;
 const minScrollback = 1_000;
 /** A long line of a log. Where lines are longer, more is read. */
 const tailBytesPerLine = 160;
-const minTailBytes = 1024 * 1024;
+const minTailBytes = 256 * 1024;
 /** Within so much a line must begin, or nothing is left out. */
 const lineSearchBytes = 64 * 1024;
 

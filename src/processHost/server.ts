@@ -234,7 +234,8 @@ class Peer {
   private createHandlers(): Handlers {
     const { terminals, workers, screens } = this.deps;
     return {
-      spawnTerminal: (options) => terminals.spawn(options, this.workerId).status,
+      // The foreground is still a copy of ours, which is about to become the program.
+      spawnTerminal: (options) => terminals.spawn(options, this.workerId).ownStatus,
       listTerminals: () => terminals.list().map(({ status }) => status),
       writeTerminal: ({ id, text, base64 }) => {
         const data = text === undefined ? Buffer.from(base64 ?? '', 'base64') : Buffer.from(text, 'utf8');

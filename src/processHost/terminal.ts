@@ -1,30 +1,15 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type {
   SpawnTerminalOptions,
-  TerminalCeilings,
   TerminalExit,
   TerminalExitStatus,
   TerminalStatus,
 } from '../core/ports/processHost.ts';
-import { readJson, writeFileAtomic } from './files.ts';
+import type { TerminalMeta } from './catalogue.ts';
+import { systemCode } from './files.ts';
 import { Follower, type FollowerChannel, type FollowerOptions } from './follower.ts';
 import type { PtyProcess } from './ptyProcess.ts';
 import { TerminalRecord } from './terminalRecord.ts';
-
-/** `meta.json` in a terminal's folder: what outlives its process and its host. */
-export interface TerminalMeta {
-  readonly id: string;
-  readonly pid: number;
-  readonly file: string;
-  readonly cwd: string;
-  readonly startedAt: number;
-  /** At its start; the record holds the changes. */
-  readonly cols?: number | undefined;
-  readonly rows?: number | undefined;
-  readonly recordLimitBytes?: number | undefined;
-  readonly ceilings?: TerminalCeilings | undefined;
-  readonly exit?: TerminalExitStatus | undefined;
-}
 
 /** While output flows it is recorded and sent at these steps; a few bytes, such as an echo, go at once. */
 const windowMs = 2;
@@ -38,7 +23,6 @@ const maxFlushesAtOnce = 4;
 export class Terminal {
   meta: TerminalMeta;
   readonly record: TerminalRecord;
-  private readonly metaPath: string;
   private pty: PtyProcess | undefined;
   private readonly followers = new Map<FollowerChannel, Map<number, Follower>>();
   private pending: Buffer[] = [];
@@ -52,7 +36,6 @@ export class Terminal {
 
   private constructor(dir: string, meta: TerminalMeta, isNew: boolean) {
     this.meta = meta;
-    this.metaPath = `${dir}/meta.json`;
     const { recordLimitBytes: limitBytes, cols, rows } = meta;
     const size = cols === undefined || rows === undefined ? undefined : { cols, rows };
     this.record = new TerminalRecord(dir, { limitBytes, size, isNew });
@@ -60,26 +43,26 @@ export class Terminal {
 
   /** Makes the folder of a terminal that is about to be started. */
   static create(dir: string, options: SpawnTerminalOptions, startedAt: number): Terminal {
-    rmSync(dir, { recursive: true, force: true });
     const { id, file, cwd, cols, rows, recordLimitBytes, ceilings } = options;
     const meta = { id, pid: 0, file, cwd, startedAt, cols, rows, recordLimitBytes, ceilings };
-    return new Terminal(dir, meta, true);
+    try {
+      return new Terminal(dir, meta, true);
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+      // Of a host that died before it had started the process.
+      rmSync(dir, { recursive: true, force: true });
+      return new Terminal(dir, meta, true);
+    }
   }
 
   /** A terminal of an earlier host: without process, readable as long as its record is there. */
-  static load(dir: string): Terminal | undefined {
-    const meta = readJson(`${dir}/meta.json`);
-    if (typeof meta !== 'object' || meta === null || !('id' in meta) || !('pid' in meta)) return undefined;
-    return new Terminal(dir, meta as TerminalMeta, false);
+  static load(dir: string, meta: TerminalMeta): Terminal {
+    return new Terminal(dir, meta, false);
   }
 
   attach(pty: PtyProcess): void {
     this.pty = pty;
     this.meta = { ...this.meta, pid: pty.pid };
-    // Nobody reads it yet, so it need not be replaced as a whole.
-    this.writeMeta((path, content) => {
-      writeFileSync(path, content, { mode: 0o600 });
-    });
   }
 
   get isLive(): boolean {
@@ -93,8 +76,13 @@ export class Terminal {
   }
 
   get status(): TerminalStatus {
+    const foregroundProcess = this.isLive ? this.pty?.foregroundProcess : undefined;
+    return { ...this.ownStatus, ...(foregroundProcess === undefined ? {} : { foregroundProcess }) };
+  }
+
+  /** What is known without asking the system. */
+  get ownStatus(): TerminalStatus {
     const { id, pid, cwd, file, startedAt, ceilings, exit } = this.meta;
-    const foregroundProcess = exit === undefined ? this.pty?.foregroundProcess : undefined;
     return {
       id,
       pid,
@@ -104,7 +92,6 @@ export class Terminal {
       startedAt,
       recordStart: this.record.start,
       end: this.record.end,
-      ...(foregroundProcess === undefined ? {} : { foregroundProcess }),
       ...(ceilings === undefined ? {} : { ceilings }),
       ...(exit === undefined ? {} : { exit }),
     };
@@ -189,13 +176,16 @@ export class Terminal {
     this.pty?.close();
   }
 
-  /** The process has ended and its last byte was received. */
-  finish(exit: TerminalExitStatus): TerminalExit {
+  /**
+   * The process has ended and its last byte was received.
+   * @param save writes down what is known by now; nobody is told of the end before.
+   */
+  finish(exit: TerminalExitStatus, save: (meta: TerminalMeta) => void): TerminalExit {
     this.flush();
     this.pty = undefined;
     this.meta = { ...this.meta, exit };
     this.record.dispose();
-    this.writeMeta(writeFileAtomic);
+    save(this.meta);
     this.pump();
     return { id: this.meta.id, ...exit, end: this.record.end };
   }
@@ -243,13 +233,5 @@ export class Terminal {
     this.isPaused = mustPause;
     if (mustPause) this.pty?.pause();
     else this.pty?.resume();
-  }
-
-  private writeMeta(write: (path: string, content: string) => void): void {
-    try {
-      write(this.metaPath, JSON.stringify(this.meta));
-    } catch {
-      // A full disk. The terminal is told to have been lost with its host then, which its bytes outlive.
-    }
   }
 }

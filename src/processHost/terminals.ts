@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OrchestratorError } from '../base/errors.ts';
 import { isUuid } from '../base/ids.ts';
 import type { SpawnTerminalOptions, TerminalExit, TerminalExitStatus } from '../core/ports/processHost.ts';
+import type { Catalogue, TerminalMeta } from './catalogue.ts';
 import { createGroups, joinCommand, oomKillsOf, planGroups, removeGroups } from './cgroups.ts';
 import type { Ledger } from './ledger.ts';
 import { processTable } from './processTable.ts';
@@ -17,6 +18,7 @@ export interface TerminalsDependencies {
   /** Holds a folder a terminal. */
   readonly dir: string;
   readonly ledger: Ledger;
+  readonly catalogue: Catalogue;
   onExit(exit: TerminalExit): void;
   /** A process ended, or a sweep: the host may have become idle. */
   onQuiet(): void;
@@ -27,6 +29,9 @@ export interface TerminalsDependencies {
 const leftoverGraceMs = 500;
 /** Who has left the terminal altogether is looked for at this distance, once for all that ended meanwhile. */
 const sweepDelayMs = 200;
+/** A sweep reads every process of the machine: it may take this share of the time, and is put off for so long at most. */
+const sweepShare = 0.05;
+const maxSweepDelayMs = 2_000;
 /** The last bytes of a plain command come within this time, so that nobody has to be looked for. */
 const drainMs = 30;
 /** A master that does not end although nothing of the tree is left is held by a stranger; it is closed then. */
@@ -53,6 +58,7 @@ export class Terminals {
   private readonly live = new Map<string, LiveTerminal>();
   private readonly sweeping = new Map<string, TreeRoot>();
   private sweepTimer: NodeJS.Timeout | undefined;
+  private nextSweepDelayMs = sweepDelayMs;
 
   constructor(deps: TerminalsDependencies) {
     this.deps = deps;
@@ -60,18 +66,31 @@ export class Terminals {
 
   /** Takes over what earlier hosts have left on disk; what has no exit there ended with its host. */
   load(): void {
-    for (const name of readdirSync(this.deps.dir)) {
-      if (!isUuid(name)) continue;
-      try {
-        const terminal = Terminal.load(join(this.deps.dir, name));
-        if (terminal === undefined) continue;
-        if (terminal.isLive) {
-          terminal.finish({ exitCode: null, signal: null, reason: 'host_lost', exitedAt: Date.now() });
-        }
-        this.all.set(name, terminal);
-      } catch (error) {
-        this.deps.log(`Terminal ${name} cannot be read and is left as it is`, error);
+    const { catalogue, dir } = this.deps;
+    const folders = new Set(readdirSync(dir).filter(isUuid));
+    for (const meta of catalogue.all) {
+      if (folders.delete(meta.id)) this.loadOne(meta);
+      else catalogue.remove(meta.id);
+    }
+    // A full disk may have kept a terminal out of the catalogue. Its bytes are there all the same.
+    for (const id of folders) {
+      const startedAt = Math.round(statSync(join(dir, id)).mtimeMs);
+      this.loadOne({ id, pid: 0, file: '', cwd: '', startedAt });
+      if (this.all.get(id)?.record.end === 0) this.remove(id);
+    }
+  }
+
+  private loadOne(meta: TerminalMeta): void {
+    const { id } = meta;
+    try {
+      const terminal = Terminal.load(join(this.deps.dir, id), meta);
+      if (terminal.isLive) {
+        const exit = { exitCode: null, signal: null, reason: 'host_lost', exitedAt: Date.now() } as const;
+        terminal.finish(exit, this.save);
       }
+      this.all.set(id, terminal);
+    } catch (error) {
+      this.deps.log(`Terminal ${id} cannot be read and is left as it is`, error);
     }
   }
 
@@ -173,6 +192,7 @@ export class Terminals {
       hasDrained: false,
     });
     terminal.attach(pty);
+    this.save(terminal.meta);
     return terminal;
   }
 
@@ -216,7 +236,12 @@ export class Terminals {
     }
     this.all.delete(id);
     terminal.remove();
+    this.deps.catalogue.remove(id);
   }
+
+  private readonly save = (meta: TerminalMeta): void => {
+    this.deps.catalogue.put(meta);
+  };
 
   private onLeaderExit(id: string, code: number, signal: number): void {
     const live = this.live.get(id);
@@ -264,11 +289,15 @@ export class Terminals {
       exitedAt: Date.now(),
       ...(oomKills === 0 ? {} : { oomKills }),
     };
-    const told = live.terminal.finish(status);
+    const told = live.terminal.finish(status, this.save);
     this.deps.onExit(told);
     live.settle();
     this.sweeping.set(id, live.root);
-    this.sweepTimer ??= setTimeout(() => void this.sweep(), sweepDelayMs);
+    this.scheduleSweep();
+  }
+
+  private scheduleSweep(): void {
+    this.sweepTimer ??= setTimeout(() => void this.sweep(), this.nextSweepDelayMs);
   }
 
   /** Nothing of it is left. Groups that cannot be removed stay in the ledger: the next host tries again. */
@@ -284,13 +313,19 @@ export class Terminals {
     const batch = [...this.sweeping];
     const roots = batch.map(([, root]) => root);
     try {
-      if (roots.length > 0 && (await findTrees(roots)).length > 0) await killTrees(roots, leftoverGraceMs);
+      if (roots.length > 0) {
+        const startMs = performance.now();
+        const left = await findTrees(roots);
+        const delayMs = (performance.now() - startMs) / sweepShare;
+        this.nextSweepDelayMs = Math.min(Math.max(delayMs, sweepDelayMs), maxSweepDelayMs);
+        if (left.length > 0) await killTrees(roots, leftoverGraceMs);
+      }
       await Promise.all(batch.map(([id, { groups }]) => this.close(id, groups)));
     } catch (error) {
       this.deps.log('Cannot look for what ended terminals have left behind', error);
     }
     for (const [id] of batch) this.sweeping.delete(id);
-    if (this.sweeping.size > 0) this.sweepTimer ??= setTimeout(() => void this.sweep(), sweepDelayMs);
+    if (this.sweeping.size > 0) this.scheduleSweep();
     this.deps.onQuiet();
   }
 }

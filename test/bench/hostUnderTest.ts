@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { nullLogger } from '../../src/base/logger.ts';
 import type { ProcessHost, TerminalExit } from '../../src/core/ports/processHost.ts';
 import { createProcessHostClient } from '../../src/processHost/client.ts';
+import { isAlive } from '../../src/processHost/processTable.ts';
 
 /** A process host of its own for one benchmark, from the built bundles, in a folder that goes with it. */
 export interface HostUnderTest {
@@ -31,7 +33,11 @@ export async function startHostUnderTest(): Promise<HostUnderTest> {
     async dispose() {
       const stats = await host.stats();
       host.dispose();
-      if (stats !== undefined) process.kill(stats.pid, 'SIGTERM');
+      if (stats !== undefined) {
+        process.kill(stats.pid, 'SIGTERM');
+        // It writes to its folder until it is gone.
+        while (isAlive(stats.pid)) await delay(20);
+      }
       rmSync(stateDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     },
   };
@@ -43,6 +49,12 @@ export const plainEnvironment: Readonly<Record<string, string>> = {
   TERM: 'xterm-256color',
   LANG: 'C.UTF-8',
 };
+
+/** What it takes of the machine: pages that it shares with others count by its share. */
+export function ownMiB(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? Number.NaN) / 1024;
+}
 
 /** Runs one program in a terminal, hands its bytes to `onData`, and answers with its end. */
 export async function runInTerminal(

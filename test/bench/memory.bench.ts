@@ -1,100 +1,145 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { plainEnvironment, startHostUnderTest } from './hostUnderTest.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { ProcessHost } from '../../src/core/ports/processHost.ts';
+import { ownMiB, plainEnvironment, startHostUnderTest } from './hostUnderTest.ts';
 import { percentile, report } from './race.ts';
 
 const terminals = 200;
 const lines = 10_000;
-/** Each line differs, is coloured, and is as long as a line of a log. */
-const program = `awk 'BEGIN { for (i = 1; i <= ${lines}; i++) printf "\\033[32m%06d\\033[0m the quick brown fox jumps over the lazy dog, twice a day\\n", i }'; exec sleep 600`;
+const cols = 120;
+const rows = 30;
+const bytesPerLine = 70;
+/** What a window asks for by default. */
+const windowScrollback = 5_000;
+const fillTimeoutMs = 180_000;
 
-/** Memory of all our processes with many full terminals, against tmux with the same; and how fast one comes back. */
+const run = promisify(execFile);
+
+/** Each line differs, is coloured, and is as long as a line of a log. */
+const program = (terminal: number): string =>
+  `awk 'BEGIN { for (i = 1; i <= ${lines}; i++) printf "\\033[32m%03d:%06d\\033[0m the quick brown fox jumps over the lazy dog, twice a day\\n", ${terminal}, i }'; exec sleep 600`;
+
+/** Memory with many full terminals, and how fast each comes back with the right screen, against tmux with the same. */
 export async function benchMemory(): Promise<void> {
+  const tmux = await fillTmux();
   const underTest = await startHostUnderTest();
   try {
     const { host } = underTest;
-    const ids: string[] = [];
-    for (let index = 0; index < terminals; index++) {
-      const id = crypto.randomUUID();
-      await host.spawnTerminal({
-        id,
-        file: '/bin/sh',
-        args: ['-c', program],
-        cwd: '/',
-        env: plainEnvironment,
-        cols: 120,
-        rows: 30,
-      });
-      ids.push(id);
-    }
-    await until(async () => {
-      const all = await host.listTerminals();
-      return all.length === terminals && all.every((one) => one.end > lines * 70);
+    const ids = await fill(host);
+    const pid = (await host.stats())?.pid;
+    if (pid === undefined) throw new Error('The process host is gone.');
+    const filledMiB = ownMiB(pid);
+    const client = await underTest.connectAnother();
+    const screens = await reattach(client, ids);
+    const attachedMiB = ownMiB(pid);
+    const scrollbacks = await timesMs(ids, (id) => client.snapshotTerminal(id, { scrollback: lines }));
+    client.dispose();
+    report(`memory: ${terminals} terminals × ${lines} lines (proportional set, MiB; target at most tmux's)`, {
+      'process host': filledMiB,
+      'process host, all re-attached': attachedMiB,
+      'process host, all lines of all drawn': ownMiB(pid),
+      tmux: tmux.memoryMiB,
+      'ratio to tmux, all re-attached': (attachedMiB / tmux.memoryMiB).toFixed(2),
     });
-    const stats = await host.stats();
-    if (stats === undefined) throw new Error('The process host is gone.');
-    const idleMiB = residentMiB(stats.pid);
-    const times: number[] = [];
-    for (const id of ids) {
-      const startMs = performance.now();
-      await host.snapshotTerminal(id, { scrollback: lines });
-      times.push(performance.now() - startMs);
-    }
-    times.sort((a, b) => a - b);
-    const tmux = tmuxMiB();
-    report(`memory: ${terminals} terminals × ${lines} lines (resident, MiB; target at most tmux's)`, {
-      'process host': idleMiB,
-      'process host, all snapshots taken': residentMiB(stats.pid),
-      tmux,
-      'ratio to tmux': (idleMiB / tmux).toFixed(2),
-    });
-    report(`re-attach with all ${lines} lines (ms; target p99 at most 100)`, {
-      p50: percentile(times, 0.5),
-      p99: percentile(times, 0.99),
-      max: times.at(-1) ?? Number.NaN,
-    });
+    report(
+      `re-attach: screen, ${windowScrollback} lines, live output (ms; target p99 at most 100)`,
+      figures(screens.timesMs),
+    );
+    report(`all ${lines} lines drawn (ms)`, figures(scrollbacks));
+    const wrong = screens.texts.filter((text, index) => text !== tmux.screens[index]).length;
+    report(`of ${terminals} screens, other than tmux's (target 0)`, { 'process host': wrong });
   } finally {
     await underTest.dispose();
   }
 }
 
-function tmuxMiB(): number {
+async function fill(host: ProcessHost): Promise<string[]> {
+  const ids: string[] = [];
+  for (let index = 0; index < terminals; index++) {
+    const id = crypto.randomUUID();
+    const args = ['-c', program(index)];
+    await host.spawnTerminal({ id, file: '/bin/sh', args, cwd: '/', env: plainEnvironment, cols, rows });
+    ids.push(id);
+  }
+  await until(async () => {
+    const all = await host.listTerminals();
+    return all.length === terminals && all.every((one) => one.end > lines * bytesPerLine);
+  });
+  return ids;
+}
+
+/** As a window does that opens: the screen, then what comes after it. */
+async function reattach(
+  host: ProcessHost,
+  ids: readonly string[],
+): Promise<{ timesMs: number[]; texts: string[] }> {
+  const texts: string[] = [];
+  const times = await timesMs(ids, async (id) => {
+    const { offset, text } = await host.snapshotTerminal(id, { scrollback: windowScrollback });
+    const follower = await host.followTerminal(id, { from: offset }, { onData: () => undefined });
+    follower.dispose();
+    texts.push(withoutTrailingSpace(text));
+  });
+  return { timesMs: times, texts };
+}
+
+async function timesMs(ids: readonly string[], call: (id: string) => Promise<unknown>): Promise<number[]> {
+  const times: number[] = [];
+  for (const id of ids) {
+    const startMs = performance.now();
+    await call(id);
+    times.push(performance.now() - startMs);
+  }
+  return times;
+}
+
+function figures(times: readonly number[]): Record<string, number> {
+  const sorted = [...times].sort((a, b) => a - b);
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), max: sorted.at(-1) ?? Number.NaN };
+}
+
+/** Memory of a tmux server with the same terminals, and its screens of them. */
+async function fillTmux(): Promise<{ memoryMiB: number; screens: string[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'orchestrator-tmux-'));
-  const tmux = (...args: string[]): string =>
-    execFileSync('tmux', ['-S', join(folder, 'tmux.sock'), '-f', '/dev/null', ...args], {
-      env: { ...plainEnvironment },
-      encoding: 'utf8',
-    });
+  const config = join(folder, 'tmux.conf');
+  // The status line would take a row of each screen.
+  writeFileSync(config, `set -g history-limit ${lines}\nset -g status off\n`);
+  const tmux = async (...args: string[]): Promise<string> => {
+    const all = ['-S', join(folder, 'tmux.sock'), '-f', config, ...args];
+    const { stdout } = await run('tmux', all, { env: { ...plainEnvironment } });
+    return stdout;
+  };
   try {
-    tmux('new-session', '-d', '-x', '120', '-y', '30', 'exec sleep 600');
-    tmux('set-option', '-g', 'history-limit', String(lines));
-    for (let index = 0; index < terminals; index++) tmux('new-window', '-d', program);
-    const pid = Number(tmux('display-message', '-p', '#{pid}'));
-    const deadlineMs = Date.now() + 120_000;
-    for (;;) {
-      const filled = tmux('list-windows', '-F', '#{history_size}').trim().split('\n').map(Number);
-      if (filled.filter((size) => size >= lines - 40).length >= terminals) break;
-      if (Date.now() > deadlineMs) throw new Error('tmux did not fill its windows in time.');
-      execFileSync('sleep', ['0.2']);
-    }
-    return residentMiB(pid);
+    await tmux('new-session', '-d', '-s', 'bench', '-x', String(cols), '-y', String(rows), 'exec sleep 600');
+    for (let index = 0; index < terminals; index++)
+      await tmux('new-window', '-d', '-t', `bench:${index + 1}`, program(index));
+    await until(async () => {
+      const sizes = (await tmux('list-windows', '-F', '#{history_size}')).trim().split('\n').map(Number);
+      return sizes.filter((size) => size >= lines - rows).length >= terminals;
+    });
+    const screens: string[] = [];
+    for (let index = 0; index < terminals; index++)
+      screens.push(withoutTrailingSpace(await tmux('capture-pane', '-p', '-t', `bench:${index + 1}`)));
+    return { memoryMiB: ownMiB(Number(await tmux('display-message', '-p', '#{pid}'))), screens };
   } finally {
-    tmux('kill-server');
+    await tmux('kill-server').catch(() => undefined);
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function residentMiB(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+/** Empty ends of lines and of the screen are not told alike. */
+function withoutTrailingSpace(screen: string): string {
+  return screen.replace(/[ ]+$/gm, '').trimEnd();
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = Date.now() + 120_000;
+  const deadlineMs = Date.now() + fillTimeoutMs;
   while (!(await condition())) {
     if (Date.now() > deadlineMs) throw new Error('The terminals were not filled in time.');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await delay(200);
   }
 }

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ProcessHost, TerminalExit } from '../../src/core/ports/processHost.ts';
+import { hostPaths } from '../../src/processHost/paths.ts';
 import { processTable } from '../../src/processHost/processTable.ts';
 import {
   buildHost,
@@ -236,6 +237,25 @@ describe('clean-up', () => {
     const again = await collect(host, options.id);
     await again.ended;
     expect(again.text()).toBe(output.text());
+  });
+
+  it('finds the bytes of a terminal that a full disk has kept out of the list', async () => {
+    const host = fixture.client();
+    const options = sh('echo kept; sleep 60');
+    await host.spawnTerminal(options);
+    const output = await collect(host, options.id);
+    await until(() => output.text().includes('kept'), 'there is output');
+    const lost = new Promise((resolve) => host.onDidChangeConnection(resolve));
+    process.kill(fixture.hostPid() ?? 0, 'SIGKILL');
+    await lost;
+    await expect(output.ended).rejects.toThrow();
+    rmSync(hostPaths(fixture.stateDir).catalogue);
+    await host.ensureConnected();
+    const again = await collect(host, options.id);
+    await again.ended;
+    expect(again.text()).toBe('kept\r\n');
+    await host.removeTerminal(options.id);
+    expect(await host.listTerminals()).toEqual([]);
   });
 
   it('leaves alone who has got the pid of an orphan since, with all in its session', async () => {
