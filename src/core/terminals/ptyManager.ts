@@ -59,7 +59,7 @@ export class PtyManager implements Disposable {
     const name = request.name === undefined ? undefined : validName(request.name, 'terminal');
     let session =
       request.sessionId === undefined
-        ? await this.sessions.ensureDefault(request.cwd ?? environment.homeDirectory())
+        ? await this.sessions.ensureDefault(request.cwd ?? environment.defaultDirectory())
         : this.sessions.getOpen(request.sessionId);
     const cwd = request.cwd ?? session.cwd;
     const env = environment.childEnvironment(request.env);
