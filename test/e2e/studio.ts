@@ -126,6 +126,7 @@ export class Studio implements AsyncDisposable {
 
   /** Drags as a hand does. */
   async drag(from: Locator, to: Locator): Promise<void> {
+    await from.waitFor();
     const [start, end] = [await from.boundingBox(), await to.boundingBox()];
     if (start === null || end === null) throw new Error('There is nothing to drag, or nowhere to.');
     await this.page.mouse.move(start.x + 30, start.y + start.height / 2);

@@ -201,6 +201,8 @@ describe('places', () => {
     await studio.workbench.reloadWindow();
     await studio.waitForNewExtensionHost(hosts);
     await studio.editorTab(/mover/).waitFor({ timeout: 30_000 });
+    // The one in the editor area was in front, so the panel is still closed.
+    await studio.row(ownBash).first().click();
     await waitUntil('two side by side again', async () => (await studio.splits()) === 2, { limitMs: 30_000 });
     expect((await studio.agent.call('getTerminalSessionInfo', id)).is_alive).toBe(true);
   });
@@ -229,7 +231,7 @@ describe('places', () => {
     await studio.newTerminal();
     await studio.typeInTerminal('echo dragged-$((1 + 1))\n');
     await studio.waitForTerminal(/dragged-2/);
-    await studio.drag(studio.page.locator('.terminal-tabs-entry').last(), editors);
+    await studio.drag(studio.page.locator('.tabs-list .monaco-list-row').last(), editors);
     await waitUntil('both are there', async () => (await studio.editorTab(/dragged|bash/).count()) === 2);
     await studio.waitForTerminal(/dragged-2/);
   });

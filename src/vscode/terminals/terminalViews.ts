@@ -33,6 +33,8 @@ interface View {
   /** The tab's name when it was made: VS Code keeps it, whatever the title becomes. */
   readonly name: string;
   place: TerminalPlace;
+  /** It was seen in the editor area at the last look. */
+  isInEditor: boolean;
   /** Known once VS Code has made the tab. */
   tab: vscode.Terminal | undefined;
   readonly title: TabTitle;
@@ -204,7 +206,7 @@ export class TerminalViews implements Disposable {
       () => undefined,
     );
     const name = title ?? (known === undefined ? 'terminal' : terminalTitle(known, undefined));
-    this.views.push({ pty, name, place, tab: undefined, title: new TabTitle(name) });
+    this.views.push({ pty, name, place, isInEditor: false, tab: undefined, title: new TabTitle(name) });
     const icon = known === undefined ? { id: 'terminal' } : terminalIcon(known);
     return {
       name,
@@ -279,7 +281,9 @@ export class TerminalViews implements Disposable {
     for (const view of this.views.toSorted((a, b) => rank(a) - rank(b))) {
       const column = columns.get(view.tab?.name ?? '')?.shift();
       if (column !== undefined) view.place = { kind: 'editor', column };
-      else if (view.place.kind === 'editor') view.place = { kind: 'panel' };
+      // Not there any more; one that was never seen there is still to come.
+      else if (view.isInEditor) view.place = { kind: 'panel' };
+      view.isInEditor = column !== undefined;
     }
   }
 
