@@ -2,7 +2,7 @@ import { OrchestratorError } from '../base/errors.ts';
 
 /** Small rules for text that people and clients send. */
 
-const nameLimit = 120;
+export const nameLimit = 120;
 
 /** A name as it is kept: without blanks around it, on one line, 1 to 120 characters. Error: `invalid_request`. */
 export function validName(name: string, what: string): string {

@@ -71,6 +71,8 @@ export const hostMessage = z.discriminatedUnion('type', [
     draft: z.optional(z.string()),
     /** The core is starting, or cannot: a sentence, with commands of buttons. */
     banner: z.optional(z.string()),
+    /** Why nothing can be run from here now: a sentence. */
+    blocked: z.optional(z.string()),
   }),
   z.object({ type: z.literal('run'), now: z.number(), run: runView }),
   /**

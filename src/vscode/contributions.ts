@@ -4,7 +4,7 @@
  * `vscode`.
  */
 import { commands, keybindings, menus } from './contributions/commands.ts';
-import { panelViewType, terminalProfileId } from './contributions/ids.ts';
+import { panelViewType, terminalDrop, terminalProfileId } from './contributions/ids.ts';
 import { configuration, restrictedConfigurations } from './contributions/settings.ts';
 import { views, viewsContainers, viewsWelcome, walkthroughs } from './contributions/views.ts';
 
@@ -17,6 +17,14 @@ export const contributions = {
   views,
   viewsWelcome,
   walkthroughs,
+  customEditors: [
+    {
+      viewType: terminalDrop.viewType,
+      displayName: 'Orchestrator Terminal',
+      selector: [{ filenamePattern: terminalDrop.filenamePattern }],
+      priority: 'default',
+    },
+  ],
   terminal: {
     profiles: [{ id: terminalProfileId, title: 'Orchestrator Terminal', icon: 'terminal' }],
   },

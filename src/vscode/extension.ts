@@ -14,6 +14,7 @@ import {
   terminalProfileId,
   viewIds,
 } from './contributions/ids.ts';
+import { registerTerminalDrop, TerminalDrag } from './terminals/terminalDrag.ts';
 import { RecordingLog } from './ui/recordingLog.ts';
 import { DeferredTree } from './views/deferredTree.ts';
 import type { Frame, Workbench } from './workbench.ts';
@@ -33,6 +34,7 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
     historyTree,
     sessionsView: vscode.window.createTreeView(viewIds.sessions, {
       treeDataProvider: sessionsTree,
+      dragAndDropController: new TerminalDrag(),
       canSelectMany: true,
       showCollapseAll: true,
     }),
@@ -70,6 +72,7 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
     vscode.window.registerTerminalProfileProvider(terminalProfileId, {
       provideTerminalProfile: async () => (await workbench()).provideTerminalProfile(),
     }),
+    registerTerminalDrop(async (id, column) => (await workbench()).openTerminal(id, column)),
     vscode.workspace.registerTextDocumentContentProvider(outputScheme, {
       provideTextDocumentContent: async (uri) =>
         (await workbench()).documents.provideTextDocumentContent(uri),

@@ -11,8 +11,9 @@ import { RunNotifications } from './ui/runNotifications.ts';
 import { readSetting } from './ui/settings.ts';
 import { showProblem } from './ui/problems.ts';
 import { reachWindow, setContext } from './ui/windowLink.ts';
+import { IdLinkProvider } from './terminals/idLinks.ts';
 import { TerminalViews } from './terminals/terminalViews.ts';
-import { busyProgram } from './views/describe.ts';
+import { busyProgram, nameFromTitle } from './views/describe.ts';
 import { HistoryModel } from './views/historyModel.ts';
 import { LiveModel } from './views/liveModel.ts';
 import { buildHistoryRows, buildSessionRows } from './views/rows.ts';
@@ -53,6 +54,7 @@ export class ReadyWorkbench implements Disposable {
         logger: log,
         reachWindow,
         onDidCloseTab: (terminal) => void this.settleClosedTab(terminal),
+        onDidRenameTab: (terminal, title) => void this.adoptTitle(terminal, title),
       }),
     );
     this.layout = this.resources.add(new WindowLayoutKeeper(options.stateDir, log, this.terminals, panels));
@@ -71,6 +73,11 @@ export class ReadyWorkbench implements Disposable {
       new RunNotifications({ orchestrator, isInView: (runId) => panels.isInView(runId) }),
     );
     this.resources.add(new ProcessHostWatch(orchestrator));
+    this.resources.add(
+      vscode.window.registerTerminalLinkProvider(
+        new IdLinkProvider(orchestrator, (id) => this.revealSession(id)),
+      ),
+    );
     this.resources.add(this.live.onDidChange(() => this.drawSessions()));
     this.resources.add(this.history.onDidChange(() => this.drawHistory()));
     this.resources.add(this.notifications.onDidChangeUnseen(() => this.drawBadge()));
@@ -105,6 +112,12 @@ export class ReadyWorkbench implements Disposable {
     return terminals.flatMap(
       (terminal) => busyProgram(terminal, this.live.foreground.get(terminal.id)) ?? [],
     );
+  }
+
+  private async revealSession(id: string): Promise<void> {
+    const { sessionsTree, sessionsView } = this.options;
+    const node = sessionsTree.node(`session:${id}`);
+    if (node !== undefined) await sessionsView.reveal(node, { select: true, focus: true, expand: true });
   }
 
   dispose(): void {
@@ -155,6 +168,16 @@ export class ReadyWorkbench implements Disposable {
       this.waitForMidnight();
     }, midnight.getTime() - now.getTime());
     this.midnightTimer.unref();
+  }
+
+  /** A person renamed the tab: the terminal is called so from now on, in the tree and everywhere else. */
+  private async adoptTitle(terminal: Terminal, title: string): Promise<void> {
+    const name = nameFromTitle(title, terminal, this.live.foreground.get(terminal.id));
+    try {
+      await this.orchestrator.terminals.rename(terminal.id, name);
+    } catch (error) {
+      showProblem(`The terminal "${terminal.name}" was not renamed`, error, this.options.log);
+    }
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Orchestrator, OrchestratorLimits } from '../core/orchestrator.ts';
 import { type Disposable, DisposableStore, toDisposable } from '../base/disposable.ts';
 import { commandFailures, commandHandlers } from './commands/commandHandlers.ts';
 import type { CommandContext } from './commands/context.ts';
+import { defaultFolder } from './commands/folders.ts';
 import { startProfileTerminal } from './commands/terminalCommands.ts';
 import { type CommandId, contextKeys, settingIds } from './contributions/ids.ts';
 import { CoreService, type CoreState } from './core/coreService.ts';
@@ -74,6 +75,7 @@ export class Workbench implements vscode.Disposable {
         label: vscode.workspace.name ?? 'window without a folder',
         limits: configuredLimits,
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
+        defaultDirectory: () => defaultFolder(this.home),
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
         reachWindow,
@@ -171,15 +173,27 @@ export class Workbench implements vscode.Disposable {
   /** Runs a command; what goes wrong is told to the person. */
   async run(id: CommandId, args: readonly unknown[]): Promise<unknown> {
     try {
-      return await commandHandlers[id](this.commands, args);
+      return await commandHandlers[id](this.commands, this.withTerminalId(args));
     } catch (error) {
       showProblem(commandFailures[id] ?? 'That did not work', error, this.frame.log);
       return undefined;
     }
   }
 
+  /** Shows a terminal in this column of the editor area; it leaves the place where it was shown before. */
+  async openTerminal(id: string, column: vscode.ViewColumn): Promise<void> {
+    try {
+      const { orchestrator, terminals } = await this.ready();
+      terminals.move(orchestrator.terminals.get(id), column);
+    } catch (error) {
+      showProblem('The terminal was not opened', error, this.frame.log);
+    }
+  }
+
   async provideTerminalProfile(): Promise<vscode.TerminalProfile | undefined> {
     try {
+      const beside = this.serving?.terminals.takeSplit();
+      if (beside !== undefined) return new vscode.TerminalProfile(beside);
       const { terminal, name, ready } = await startProfileTerminal(this.commands);
       return new vscode.TerminalProfile(ready.terminals.optionsFor(terminal, name));
     } catch (error) {
@@ -242,6 +256,13 @@ export class Workbench implements vscode.Disposable {
     if (serving === undefined) return undefined;
     const { orchestrator, live } = serving;
     return await rowTooltip(row, { orchestrator, home: this.home, foreground: live.foreground });
+  }
+
+  /** The menus of a tab hand on VS Code's own terminal: commands know ours by their ids. */
+  private withTerminalId(args: readonly unknown[]): readonly unknown[] {
+    const [first] = args;
+    const id = this.serving?.terminals.idOf(Array.isArray(first) ? first[0] : first);
+    return id === undefined ? args : [id];
   }
 
   private selection(): readonly RowNode[] {

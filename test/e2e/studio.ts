@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
+import { Agent } from '../harness/agent.ts';
 import { Browser, type Workbench } from '../harness/browser.ts';
 import { packagedVsix, repo } from '../harness/paths.ts';
 import { type ProcessInfo, waitUntil } from '../harness/processes.ts';
@@ -20,10 +21,19 @@ const terminalSettings = {
   'terminal.integrated.hideOnStartup': 'whenEmpty',
 };
 
+export interface StudioOptions extends Omit<VscodeServerOptions, 'vsix'> {
+  /** A second extension, driven by the test. */
+  readonly hasAgent?: boolean;
+  /** Defaults of the user's settings. */
+  readonly userSettings?: Readonly<Record<string, unknown>>;
+}
+
 export class Studio implements AsyncDisposable {
   readonly server: VscodeServer;
   readonly browser: Browser;
   readonly folder: string;
+  /** With `hasAgent` only. */
+  readonly agent: Agent;
   readonly #root: TempDir;
   workbench: Workbench;
 
@@ -32,25 +42,34 @@ export class Studio implements AsyncDisposable {
     browser: Browser,
     workbench: Workbench,
     folder: string,
+    agent: Agent,
     root: TempDir,
   ) {
     this.server = server;
     this.browser = browser;
     this.workbench = workbench;
     this.folder = folder;
+    this.agent = agent;
     this.#root = root;
   }
 
   /** With the packaged extension installed, as its user has it. */
-  static async open(options: Omit<VscodeServerOptions, 'vsix'>): Promise<Studio> {
+  static async open(options: StudioOptions): Promise<Studio> {
     const root = await tempDir('ow-folder');
     const folder = join(root.path, 'demo');
     await mkdir(folder);
-    const server = await VscodeServer.start({ ...options, vsix: packagedVsix(version) });
+    const agent = new Agent(root.path);
+    const server = await VscodeServer.start({
+      ...options,
+      vsix: packagedVsix(version),
+      env: { ...options.env, ...agent.environment },
+    });
     try {
-      const browser = await Browser.launch({ settings: terminalSettings });
+      if (options.hasAgent === true) await server.installVsix(await Agent.packed(root.path));
+      const settings = { ...terminalSettings, ...options.userSettings };
+      const browser = await Browser.launch({ settings });
       const workbench = await browser.open(server.url(folder));
-      return new Studio(server, browser, workbench, folder, root);
+      return new Studio(server, browser, workbench, folder, agent, root);
     } catch (error) {
       await server[Symbol.asyncDispose]();
       await root[Symbol.asyncDispose]();
@@ -63,6 +82,7 @@ export class Studio implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.agent[Symbol.dispose]();
     await this.browser[Symbol.asyncDispose]();
     await this.server[Symbol.asyncDispose]();
     await this.#root[Symbol.asyncDispose]();
@@ -88,6 +108,37 @@ export class Studio implements AsyncDisposable {
   /** A row of the session tree or the history by a part of its accessible name. */
   row(name: string | RegExp): Locator {
     return this.page.getByRole('treeitem', { name });
+  }
+
+  /** The row's words: its name and its description. */
+  async rowText(name: string | RegExp): Promise<string> {
+    return (await this.row(name).first().innerText()).replaceAll('\u00a0', ' ');
+  }
+
+  /** Chooses an entry of the row's context menu. */
+  async chooseForRow(name: string | RegExp, entry: string): Promise<void> {
+    await this.row(name).first().click({ button: 'right' });
+    const item = this.page.getByRole('menuitem', { name: entry, exact: true });
+    await item.hover();
+    // The menu takes no mouse button for a moment after it has opened.
+    await item.press('Enter');
+  }
+
+  /** Drags as a hand does. */
+  async drag(from: Locator, to: Locator): Promise<void> {
+    await from.waitFor();
+    const [start, end] = [await from.boundingBox(), await to.boundingBox()];
+    if (start === null || end === null) throw new Error('There is nothing to drag, or nowhere to.');
+    await this.page.mouse.move(start.x + 30, start.y + start.height / 2);
+    await this.page.mouse.down();
+    await this.page.mouse.move(end.x + end.width / 2, end.y + end.height / 2, { steps: 10 });
+    await this.page.locator('.editor-group-overlay-indicator').waitFor({ state: 'attached' });
+    await this.page.mouse.up();
+  }
+
+  /** The modal question that VS Code asks. */
+  dialog(): Locator {
+    return this.page.locator('.monaco-dialog-box');
   }
 
   // The run panel
@@ -147,6 +198,21 @@ export class Studio implements AsyncDisposable {
     return labels.map((label) => label.trim()).filter((label) => label !== '');
   }
 
+  /** An entry of that list by a part of its title. */
+  terminalTab(title: string | RegExp): Locator {
+    return this.page.locator('.terminal-tabs-entry', { hasText: title });
+  }
+
+  /** Terminals that stand side by side in the visible group. */
+  async splits(): Promise<number> {
+    return this.page.locator('.terminal-group:visible .terminal-split-pane').count();
+  }
+
+  /** Tabs of terminals in the editor area. */
+  editorTab(title: string | RegExp): Locator {
+    return this.page.locator('.editor-group-container .tab', { hasText: title });
+  }
+
   /** What the visible terminal shows, without its scrollback. */
   async terminalScreen(): Promise<string> {
     const rows = this.page.locator(
@@ -176,7 +242,7 @@ export class Studio implements AsyncDisposable {
   async focusTerminal(): Promise<void> {
     await this.workbench.runCommand('Terminal: Focus Terminal');
     await this.page.locator('.terminal-wrapper.active .xterm.focus').waitFor();
-    await this.page.locator('.terminal-wrapper.active .xterm-screen').click();
+    await this.page.locator('.terminal-wrapper.active .xterm.focus .xterm-screen').click();
     await this.page
       .locator('.terminal-wrapper.active .xterm-helper-textarea:focus')
       .waitFor({ state: 'attached' });
@@ -185,6 +251,30 @@ export class Studio implements AsyncDisposable {
   async typeInTerminal(text: string): Promise<void> {
     await this.focusTerminal();
     await this.page.keyboard.type(text);
+  }
+
+  /** Clicks on a text of the visible terminal once it is a link. */
+  async followLink(text: string): Promise<void> {
+    const row = this.page.locator('.terminal-wrapper.active .xterm-rows > div', { hasText: text }).first();
+    // The text may be split over several spans: measured by the letters before it.
+    const point = await row.evaluate((element, wanted) => {
+      const line = element.textContent.replaceAll('\u00a0', ' ');
+      const { left, top, height } = element.getBoundingClientRect();
+      const range = document.createRange();
+      range.selectNodeContents(element);
+      const letter = range.getBoundingClientRect().width / line.length;
+      return { x: left + letter * (line.indexOf(wanted) + 4), y: top + height / 2 };
+    }, text);
+    await this.page.keyboard.down('Control');
+    try {
+      await this.page.mouse.move(point.x, point.y, { steps: 3 });
+      await this.page
+        .locator('.monaco-hover:visible', { hasText: '(ctrl + click)' })
+        .waitFor({ timeout: 10_000 });
+      await this.page.mouse.click(point.x, point.y);
+    } finally {
+      await this.page.keyboard.up('Control');
+    }
   }
 
   /** All that the active terminal holds, scrollback too, by way of the clipboard. */

@@ -113,9 +113,10 @@ export class Workbench {
     const deadline = Date.now() + limitMs;
     for (;;) {
       const input = await this.#openQuickInput('F1');
-      await input.fill(`>${title}`);
       try {
-        // The palette does not learn of commands whose extension came after it was opened: open it again.
+        // The palette of the command before may just have been closing: open it again.
+        await input.fill(`>${title}`, { timeout: 2_000 });
+        // Nor does it learn of commands whose extension came after it was opened.
         await this.#row(title).click({ timeout: 2_000 });
         return;
       } catch (error) {

@@ -14,7 +14,7 @@ export function createFakeEnvironment(directories: readonly string[] = []): Envi
     isDirectory: (path) => Promise.resolve(known.has(path)),
     findProgram: (file) => Promise.resolve(shells.get(file)),
     defaultShell: () => '/bin/bash',
-    homeDirectory: () => '/home/me',
+    defaultDirectory: () => '/home/me',
     childEnvironment: (extra = {}) => {
       const env: Record<string, string> = { TERM: 'xterm-256color' };
       for (const [name, value] of Object.entries(extra)) if (value !== null) env[name] = value;

@@ -10,18 +10,20 @@ export interface SystemEnvironmentOptions {
   readonly version: string;
   /** What children inherit from; process.env when missing. */
   readonly env?: Variables | undefined;
+  /** Where things start when nothing says otherwise; the user's home when missing. */
+  readonly defaultDirectory?: (() => string) | undefined;
 }
 
 /** The machine that this process runs on. */
 export function createSystemEnvironment(options: SystemEnvironmentOptions): Environment {
-  const { version, env = process.env } = options;
+  const { version, env = process.env, defaultDirectory = homedir } = options;
   const platform = platformOf(process.platform);
   return {
     platform,
     isDirectory,
     findProgram: (file, childEnv, cwd) => findProgram(file, childEnv, cwd, platform),
     defaultShell: () => defaultShell(env, platform),
-    homeDirectory: () => homedir(),
+    defaultDirectory,
     childEnvironment: (extra, { isClean } = {}) =>
       childEnvironment({ inherited: env, extra, isClean, version, platform }),
   };

@@ -6,7 +6,8 @@ export interface Environment {
   findProgram(file: string, env: Readonly<Record<string, string>>, cwd: string): Promise<string | undefined>;
   /** The user's shell: $SHELL, else the system's default. */
   defaultShell(): string;
-  homeDirectory(): string;
+  /** Where things start when nothing says otherwise: the folder that is open, else the user's home. */
+  defaultDirectory(): string;
   /**
    * The environment of a new child: the user's, without what belongs to the editor or to Electron, with TERM,
    * COLORTERM and our own marks set, and with `extra` over it (null removes a variable). A clean one has of the user's

@@ -39,7 +39,7 @@ export async function checkRunRequest(
     checkInteger(request.timeoutMs, 1, timeoutLimitMs, 'The time limit in milliseconds');
   }
   const named = request.sessionId === undefined ? undefined : sessions.getOpen(request.sessionId);
-  const cwd = request.cwd ?? named?.cwd ?? environment.homeDirectory();
+  const cwd = request.cwd ?? named?.cwd ?? environment.defaultDirectory();
   await checkDirectory(environment, cwd);
   const shell = await resolveShell(
     environment,

@@ -13,7 +13,7 @@ export function shellRunSpec(run: Run, environment: Environment): ShellRunSpec {
     task: request.task,
     commands: steps.map((step) => step.command),
     shell: request.shell ?? environment.defaultShell(),
-    cwd: request.cwd ?? environment.homeDirectory(),
+    cwd: request.cwd ?? environment.defaultDirectory(),
     env: environment.childEnvironment(request.env),
     cols: request.cols ?? defaultCols,
     rows: request.rows ?? defaultRows,

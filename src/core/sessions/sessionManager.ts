@@ -28,7 +28,7 @@ export class SessionManager {
   /** Errors: `invalid_request` (the name), `directory_missing`, `disk_full`. */
   async create(request: CreateSessionRequest): Promise<Session> {
     const { environment, clock, ids, log } = this.context;
-    const cwd = trimPath(request.cwd ?? environment.homeDirectory());
+    const cwd = trimPath(request.cwd ?? environment.defaultDirectory());
     const name = validName(request.name ?? baseName(cwd), 'session');
     await checkDirectory(environment, cwd);
     const now = clock.now();

@@ -61,7 +61,7 @@ export class PtyManager implements Disposable {
     const managedBy = request.managedBy == null ? null : validOwner(request.managedBy);
     const name = request.name === undefined ? undefined : validName(request.name, 'terminal');
     const named = sessionId === undefined ? undefined : this.sessions.getOpen(sessionId);
-    const cwd = request.cwd ?? named?.cwd ?? environment.homeDirectory();
+    const cwd = request.cwd ?? named?.cwd ?? environment.defaultDirectory();
     const env = environment.childEnvironment(request.env, { isClean: request.isCleanEnvironment });
     await checkDirectory(environment, cwd);
     const shell = await resolveShell(environment, request.shell, env, cwd);

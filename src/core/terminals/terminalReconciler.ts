@@ -130,10 +130,10 @@ export class TerminalReconciler implements Disposable {
   async adoptUnknown(statuses: readonly TerminalStatus[]): Promise<void> {
     for (const status of statuses) {
       if (status.exit !== undefined || this.context.state.terminals.has(status.id)) continue;
-      const home = this.context.environment.homeDirectory();
+      const fallback = this.context.environment.defaultDirectory();
       const session = await this.sessions
         .ensureDefault(status.cwd)
-        .catch(() => this.sessions.ensureDefault(home));
+        .catch(() => this.sessions.ensureDefault(fallback));
       const { id, cwd, cols, rows, pid, file, startedAt } = status;
       this.context.log.commit((tx) => {
         if (tx.get('terminal', id) !== undefined) return;

@@ -21,8 +21,8 @@ export interface CommandContext {
 }
 
 /**
- * Arguments as VS Code gives them: nothing (palette), a row and all selected rows (menus), or an id (links and our own
- * calls).
+ * Arguments as VS Code gives them: nothing (palette), a row and all selected rows (menus), or an id (links, menus of
+ * our terminals' tabs, and our own calls).
  */
 export type CommandArguments = readonly unknown[];
 

@@ -4,6 +4,7 @@ import type { Terminal } from '../../core/terminals/terminal.ts';
 import { commandIds } from '../contributions/ids.ts';
 import { confirm } from '../ui/problems.ts';
 import { forEachWithProgress } from '../ui/progress.ts';
+import { terminalName } from '../views/describe.ts';
 import { count } from '../views/format.ts';
 import type { CommandHandler } from './context.ts';
 import { targetIds } from './targets.ts';
@@ -21,15 +22,13 @@ const killOwner: CommandHandler = async (context, args) => {
   const what = count(owned.length, 'terminal');
   const busy = await ready.busyPrograms(owned);
   const programs = busy.length === 0 ? 'Nothing runs in them.' : `Running: ${[...new Set(busy)].join(', ')}.`;
-  const names = owned.map(({ name, managedBy }) => `${name} (${managedBy ?? ''})`);
+  const names = owned.map((terminal) => `${terminalName(terminal)} (${terminal.managedBy ?? ''})`);
   const listed = [...names.slice(0, 10), ...(names.length > 10 ? [`and ${names.length - 10} more`] : [])];
   const detail = `${listed.join('\n')}\n\n${programs} The output is kept.`;
-  if (!(await confirm(`Kill ${what} of ${owner} and of agents below it?`, detail, 'Kill All'))) return;
-  await forEachWithProgress(
-    `Killing ${what} of ${owner}`,
-    owned,
-    ({ name }) => name,
-    ({ id: ownedId }) => orchestrator.terminals.kill(ownedId),
+  const below = owned.some(({ managedBy }) => managedBy !== owner) ? ' and of agents below it' : '';
+  if (!(await confirm(`Kill ${what} of ${owner}${below}?`, detail, 'Kill All'))) return;
+  await forEachWithProgress(`Killing ${what} of ${owner}`, owned, terminalName, ({ id: ownedId }) =>
+    orchestrator.terminals.kill(ownedId),
   );
 };
 

@@ -3,7 +3,8 @@ import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
-import { runLabel, terminalState } from '../views/describe.ts';
+import { nameLimit } from '../../core/text.ts';
+import { runLabel, terminalName, terminalState } from '../views/describe.ts';
 import { shortPath } from '../views/format.ts';
 import { type Row, type RowIcon, runDetail, runIcon, terminalIcon } from '../views/rows.ts';
 import type { CommandArguments } from './context.ts';
@@ -125,7 +126,7 @@ export async function askTerminals(
     .list()
     .filter((terminal) => terminal.runId === null && accepts(terminal));
   const choices = terminals.map((terminal) => ({
-    label: terminal.name,
+    label: terminalName(terminal),
     description: [
       terminalState(terminal, foreground.get(terminal.id), now),
       shortPath(terminal.cwd, home),
@@ -146,11 +147,11 @@ export async function askName(title: string, value: string): Promise<string | un
   const name = await vscode.window.showInputBox({
     title,
     value,
-    prompt: 'Name, 1 to 120 characters',
+    prompt: `Name, 1 to ${nameLimit} characters`,
     validateInput: (text) => {
       const { length } = text.trim();
       if (length === 0) return 'The name must not be empty.';
-      return length > 120 ? `The name has ${length} characters; 120 are the most.` : undefined;
+      return length > nameLimit ? `The name has ${length} characters; ${nameLimit} are the most.` : undefined;
     },
   });
   return name?.trim();

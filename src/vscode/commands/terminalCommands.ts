@@ -5,6 +5,7 @@ import type { ReadyWorkbench } from '../readyWorkbench.ts';
 import { confirm } from '../ui/problems.ts';
 import { forEachWithProgress } from '../ui/progress.ts';
 import { readSetting } from '../ui/settings.ts';
+import { terminalName } from '../views/describe.ts';
 import { baseName, count } from '../views/format.ts';
 import type { CommandArguments, CommandContext, CommandHandler } from './context.ts';
 import { defaultFolder } from './folders.ts';
@@ -79,9 +80,8 @@ const splitTerminal: CommandHandler = async (context, args) => {
     accepts: isLive,
   });
   if (terminal === undefined) return;
-  ready.terminals.show(terminal, { preserveFocus: true });
   const beside = await spawn(ready, terminal.sessionId);
-  ready.terminals.show(beside, { place: { kind: 'split', besideId: terminal.id } });
+  await ready.terminals.showBeside(beside, terminal, context.extensionId);
   return beside.id;
 };
 
@@ -94,10 +94,7 @@ const openTerminalInEditor: CommandHandler = async (context, args) => {
     accepts: isLive,
   });
   const column = vscode.window.tabGroups.activeTabGroup.viewColumn;
-  for (const terminal of terminals) {
-    ready.terminals.detach(terminal.id);
-    ready.terminals.show(terminal, { place: { kind: 'editor', column } });
-  }
+  for (const terminal of terminals) ready.terminals.move(terminal, column);
 };
 
 const isLive = ({ state }: Terminal): boolean => state !== 'exited';
@@ -109,8 +106,8 @@ const renameTerminal: CommandHandler = async (context, args) => {
     none: 'There is no terminal yet.',
   });
   if (terminal === undefined) return;
-  const name = await askName('Rename terminal', terminal.name);
-  if (name === undefined || name === terminal.name) return;
+  const name = await askName('Rename terminal', terminalName(terminal));
+  if (name === undefined || name === terminalName(terminal)) return;
   await ready.orchestrator.terminals.rename(terminal.id, name);
 };
 
@@ -137,11 +134,8 @@ const killTerminal: CommandHandler = async (context, args) => {
     if (!(await confirm(`Kill ${what}?`, `${programs}${owned} The output is kept.`, 'Kill'))) return;
   }
   const { orchestrator } = ready;
-  await forEachWithProgress(
-    `Killing ${what}`,
-    terminals,
-    ({ name }) => name,
-    ({ id }) => orchestrator.terminals.kill(id),
+  await forEachWithProgress(`Killing ${what}`, terminals, terminalName, ({ id }) =>
+    orchestrator.terminals.kill(id),
   );
 };
 
@@ -157,15 +151,10 @@ const removeTerminal: CommandHandler = async (context, args) => {
   if (!(await confirm(`Remove ${what}?`, 'The saved output is deleted. This cannot be undone.', 'Remove')))
     return;
   const { orchestrator } = ready;
-  await forEachWithProgress(
-    `Removing ${what}`,
-    terminals,
-    ({ name }) => name,
-    async ({ id }) => {
-      ready.terminals.detach(id);
-      await orchestrator.terminals.remove(id);
-    },
-  );
+  await forEachWithProgress(`Removing ${what}`, terminals, terminalName, async ({ id }) => {
+    ready.terminals.detach(id);
+    await orchestrator.terminals.remove(id);
+  });
 };
 
 const openOutput: CommandHandler = async (context, args) => {
@@ -191,7 +180,7 @@ const openOutput: CommandHandler = async (context, args) => {
 function terminalsText(terminals: readonly Terminal[]): string | undefined {
   const [first] = terminals;
   if (first === undefined) return undefined;
-  return terminals.length === 1 ? `terminal "${first.name}"` : count(terminals.length, 'terminal');
+  return terminals.length === 1 ? `terminal "${terminalName(first)}"` : count(terminals.length, 'terminal');
 }
 
 export const terminalCommands = {

@@ -3,7 +3,7 @@ import { type CommandId, commandIds, walkthroughId } from '../contributions/ids.
 import { diagnosticsText } from '../ui/diagnostics.ts';
 import { confirm } from '../ui/problems.ts';
 import { runDetail, runIcon, terminalIcon } from '../views/rows.ts';
-import { runLabel } from '../views/describe.ts';
+import { runLabel, terminalName } from '../views/describe.ts';
 import { count } from '../views/format.ts';
 import type { CommandContext, CommandHandler } from './context.ts';
 import { rowOf } from './targets.ts';
@@ -36,7 +36,7 @@ async function askId(context: CommandContext): Promise<string[]> {
       .list()
       .filter(({ runId }) => runId === null)
       .map((terminal) => ({
-        label: terminal.name,
+        label: terminalName(terminal),
         description: 'terminal',
         detail: terminal.id,
         iconPath: new vscode.ThemeIcon(terminalIcon(terminal).id),

@@ -81,6 +81,14 @@ const inHistory = `view == ${viewIds.history}`;
 const inTree = `view =~ /^orchestrator\\.(sessions|history)$/`;
 const has = (token: string): string => `${inTree} && viewItem =~ /\\b${token}\\b/`;
 
+const ownTerminal = [c.splitTerminal, c.openTerminalInEditor, c.openOutput, c.copyId].map(
+  (command, index) => ({
+    command,
+    when: contextKeys.isOwnTerminalActive,
+    group: `8_orchestrator@${index + 1}`,
+  }),
+);
+
 /**
  * Rows carry tokens in their context value (rows.ts): what the row is (`session`, `run`, `terminal`) and what can be
  * done with it (`canAbort`, `canKill` …). At most three of a row's actions are inline.
@@ -138,6 +146,9 @@ export const menus = {
 
     { command: c.copyId, when: has('copyable'), group: '9_copy@1' },
   ],
+  // VS Code's own Split starts what its default profile says; this one starts a terminal of the same session.
+  'terminal/title/context': ownTerminal,
+  'terminal/context': ownTerminal,
 };
 
 /** Keys only where a row of ours has the focus: they never shadow anyone else's. */

@@ -102,11 +102,18 @@ export const contextKeys = {
   hasHistorySearch: 'orchestrator.hasHistorySearch',
   hasRun: 'orchestrator.hasRun',
   hasTerminal: 'orchestrator.hasTerminal',
+  /** The active terminal of the window is one of ours. */
+  isOwnTerminalActive: 'orchestrator.isOwnTerminalActive',
   /** Never read by a `when` clause: setting it is the cheapest round trip to the window. */
   heartbeat: 'orchestrator.private.heartbeat',
 } as const;
 
 export const panelViewType = 'orchestrator.runPanel';
+/** The "editor" that a terminal's row opens when it is dropped into the editor area. */
+export const terminalDrop = {
+  viewType: 'orchestrator.terminalDrop',
+  filenamePattern: '*.orchestrator-terminal',
+} as const;
 export const terminalProfileId = 'orchestrator.terminal';
 export const outputScheme = 'orchestrator-output';
 export const walkthroughId = 'gettingStarted';

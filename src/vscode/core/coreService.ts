@@ -38,6 +38,8 @@ export interface CoreServiceOptions {
   readonly limits: () => Partial<OrchestratorLimits>;
   /** Interactive shells are made to print marks around commands. */
   readonly isShellIntegrated: boolean;
+  /** Where things start when nothing says otherwise. */
+  readonly defaultDirectory: () => string;
   readonly logger: Logger;
   readonly isTrusted: () => boolean;
   /** A round trip to the window: never settles when nobody sees it any more. */
@@ -162,7 +164,7 @@ export class CoreService implements Disposable {
       const orchestrator = new Orchestrator({
         store: opened.store,
         processHost,
-        environment: createSystemEnvironment({ version }),
+        environment: createSystemEnvironment({ version, defaultDirectory: this.options.defaultDirectory }),
         shellFiles: this.options.isShellIntegrated ? createShellFolder(join(stateDir, 'shell')) : undefined,
         processMetrics: createProcessMetrics(),
         clock: systemClock,

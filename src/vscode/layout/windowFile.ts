@@ -9,7 +9,9 @@ import { writeFileAtomically } from '../core/coreFile.ts';
  */
 const openTerminal = z.object({
   id: z.string().check(z.maxLength(64)),
-  /** The tab's last title: how a dead tab of the extension host before us is recognised. */
+  /** The tab's name when it was made: how a dead tab of the extension host before us is recognised. */
+  name: z.optional(z.string()),
+  /** The tab's last title. */
   title: z.string(),
   place: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('panel') }),

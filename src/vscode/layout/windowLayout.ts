@@ -106,14 +106,15 @@ export class WindowLayoutKeeper implements Disposable {
 
 /**
  * After its extension host was killed, VS Code keeps our terminals without anything behind them. They are told by the
- * title that we gave them last and by having no program of their own; tabs of this extension host have a `pty`. A new
+ * name that they were made with (titles change faster than they are saved) and by having no program of their own; tabs of this extension host have a `pty`. A new
  * extension host hears of them one by one, perhaps only after it has come here: the answer goes on looking.
  */
 function disposeDeadTerminals(remembered: readonly OpenTerminal[], logger: Logger): Disposable {
-  const titles = new Set(remembered.map(({ title }) => title));
+  const names = new Set(remembered.map(({ name, title }) => name ?? title));
   const disposeIfDead = (tab: vscode.Terminal): void => {
     const options = tab.creationOptions;
-    if ('pty' in options || options.shellPath !== undefined || !titles.has(tab.name)) return;
+    if ('pty' in options || options.shellPath !== undefined) return;
+    if (options.name === undefined || !names.has(options.name)) return;
     logger.info(`closing the dead tab "${tab.name}" of the extension host before this one`);
     tab.dispose();
   };

@@ -5,7 +5,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import { type HostMessage, hostMessage, type PanelMessage, panelMessage } from '../../protocol/runPanel.ts';
-import type { CoreService } from '../core/coreService.ts';
+import type { CoreService, CoreState } from '../core/coreService.ts';
 import { isActive } from '../views/describe.ts';
 import { panelTitle, toHistoryEntry, toRunView, toSessionChoice } from './runView.ts';
 import { StepOutputStream } from './stepOutput.ts';
@@ -40,6 +40,12 @@ export interface RunPanelControllerOptions {
   /** Offered first by the task box. */
   readonly preferredSession: () => string | undefined;
 }
+
+/** Where starting a run would only fail; in the other states the first run starts the core. */
+const blockedReason: Readonly<Partial<Record<CoreState['word'], string>>> = {
+  untrusted: 'Nothing is run in a workspace that is not trusted.',
+  inUse: 'Another window serves the sessions of this workspace, and runs its tasks.',
+};
 
 const historyLength = 50;
 const runUpdateMs = 100;
@@ -149,6 +155,7 @@ export class RunPanelController implements Disposable {
     if (!this.isReady) return;
     const { orchestrator } = this;
     const banner = this.banner(run);
+    const blocked = blockedReason[this.options.core.state.word];
     this.post({
       type: 'snapshot',
       now: Date.now(),
@@ -157,6 +164,7 @@ export class RunPanelController implements Disposable {
       sessions: orchestrator === undefined ? [] : this.sessions(orchestrator),
       ...(this.draft === undefined ? {} : { draft: this.draft }),
       ...(banner === undefined ? {} : { banner }),
+      ...(blocked === undefined ? {} : { blocked }),
     });
     this.draft = undefined;
     if (run !== undefined) this.options.onDidShowRun(run.id);

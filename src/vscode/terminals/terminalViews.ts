@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
-import { type Disposable, DisposableStore } from '../../base/disposable.ts';
+import { type Disposable, DisposableStore, toDisposable } from '../../base/disposable.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
-import { contextKeys, settingIds } from '../contributions/ids.ts';
+import { contextKeys, settingIds, terminalProfileId } from '../contributions/ids.ts';
 import { readSetting } from '../ui/settings.ts';
 import { toViewColumn } from '../layout/viewColumn.ts';
 import { setContext } from '../ui/windowLink.ts';
@@ -11,6 +11,7 @@ import { terminalTitle } from '../views/describe.ts';
 import { terminalIcon } from '../views/rows.ts';
 import type { OpenTerminal } from '../layout/windowFile.ts';
 import { OrchestratorPty } from './orchestratorPty.ts';
+import { TabTitle } from './tabTitle.ts';
 
 export type TerminalPlace = OpenTerminal['place'];
 
@@ -20,14 +21,23 @@ export interface TerminalViewsOptions {
   readonly reachWindow: () => Promise<void>;
   /** A person closed the tab of a terminal that lives. */
   readonly onDidCloseTab: (terminal: Terminal) => void;
+  /** A person gave the tab another name. */
+  readonly onDidRenameTab: (terminal: Terminal, title: string) => void;
 }
+
+/** VS Code tells nobody that a tab was renamed: its name is looked at this often. */
+const namePollMs = 1_000;
 
 interface View {
   readonly pty: OrchestratorPty;
-  readonly place: TerminalPlace;
+  /** The tab's name when it was made: VS Code keeps it, whatever the title becomes. */
+  readonly name: string;
+  place: TerminalPlace;
+  /** It was seen in the editor area at the last look. */
+  isInEditor: boolean;
   /** Known once VS Code has made the tab. */
   tab: vscode.Terminal | undefined;
-  title: string;
+  readonly title: TabTitle;
 }
 
 /** The tabs of our terminals in this window: opened, titled, remembered in window.json, and opened again. */
@@ -36,6 +46,7 @@ export class TerminalViews implements Disposable {
   private readonly resources = new DisposableStore();
   private readonly layoutChanged = new vscode.EventEmitter<{ readonly isNew: boolean }>();
   private views: View[] = [];
+  private pendingSplit: { readonly terminal: Terminal; readonly besideId: string } | undefined;
   private _isShuttingDown = false;
 
   readonly onDidChangeLayout = this.layoutChanged.event;
@@ -45,8 +56,10 @@ export class TerminalViews implements Disposable {
     this.resources.add(this.layoutChanged);
     this.resources.add(vscode.window.onDidOpenTerminal((tab) => this.noteOpened(tab)));
     this.resources.add(vscode.window.onDidCloseTerminal((tab) => this.noteClosed(tab)));
-    this.resources.add(vscode.window.onDidChangeActiveTerminal(() => this.noteLayout()));
+    this.resources.add(vscode.window.onDidChangeActiveTerminal(() => this.noteActive()));
     this.resources.add(vscode.window.tabGroups.onDidChangeTabs(() => this.noteLayout()));
+    const poll = setInterval(() => this.adoptNames(), namePollMs);
+    this.resources.add(toDisposable(() => clearInterval(poll)));
   }
 
   /** The window is closing, or lets go: tabs go away, but nobody closed them. */
@@ -76,6 +89,40 @@ export class TerminalViews implements Disposable {
     tab.show(options.preserveFocus);
   }
 
+  /** Shows the terminal in a column of the editor area: a tab that it has elsewhere closes, which ends nothing. */
+  move(terminal: Terminal, column: vscode.ViewColumn): void {
+    this.detach(terminal.id);
+    this.show(terminal, { place: { kind: 'editor', column } });
+  }
+
+  /**
+   * Shows the terminal beside another one. To `createTerminal`, VS Code finds a parent only as long as that one's tab
+   * is being made; its own command finds it, and comes back to our profile (`takeSplit`) for what it is to show.
+   */
+  async showBeside(terminal: Terminal, parent: Terminal, extensionId: string): Promise<void> {
+    this.show(parent);
+    await this.options.reachWindow();
+    this.pendingSplit = { terminal, besideId: parent.id };
+    const config = { extensionIdentifier: extensionId, id: terminalProfileId, title: terminal.name };
+    try {
+      await vscode.commands.executeCommand('workbench.action.terminal.split', { config });
+    } finally {
+      // VS Code did not ask for it, whatever the reason: a tab of its own is better than none.
+      if (this.takeSplit() !== undefined) this.show(terminal);
+    }
+  }
+
+  /** What VS Code shows in the tab that it asks for, when it is one that we have asked it for. */
+  takeSplit(): vscode.ExtensionTerminalOptions | undefined {
+    const pending = this.pendingSplit;
+    this.pendingSplit = undefined;
+    if (pending === undefined) return undefined;
+    const { terminal, besideId } = pending;
+    // The parent is known to VS Code by now: naming it here would only confuse it.
+    const { location: _, ...options } = this.createOptions(terminal, undefined, { kind: 'split', besideId });
+    return options;
+  }
+
   /** What VS Code needs to open a tab by itself (a terminal profile), for a terminal that is being started. */
   optionsFor(terminal: Promise<Terminal>, name: string): vscode.ExtensionTerminalOptions {
     return this.createOptions(undefined, terminal, { kind: 'panel' }, name);
@@ -83,7 +130,12 @@ export class TerminalViews implements Disposable {
 
   /** The tab that shows this terminal, closed without ending it. */
   detach(id: string): void {
-    this.views.find(({ pty }) => pty.terminalId === id)?.tab?.dispose();
+    const view = this.views.find(({ pty }) => pty.terminalId === id);
+    if (view === undefined) return;
+    // At once: VS Code tells of a closed tab later, and until then it would be shown instead of a new one.
+    this.views = this.views.filter((candidate) => candidate !== view);
+    view.tab?.dispose();
+    this.noteLayout();
   }
 
   /** New titles where the program in front changed. */
@@ -93,11 +145,15 @@ export class TerminalViews implements Disposable {
       const terminal = id === undefined ? undefined : this.options.orchestrator.terminals.find(id);
       if (id === undefined || terminal === undefined) continue;
       const title = terminalTitle(terminal, foreground.get(id));
-      if (title === view.title) continue;
-      view.title = title;
+      if (!view.title.give(title)) continue;
       view.pty.setName(title);
       this.noteLayout();
     }
+  }
+
+  /** The id of the terminal that this tab shows, if it is a tab and one of ours. */
+  idOf(tab: unknown): string | undefined {
+    return this.views.find((view) => view.tab === tab)?.pty.terminalId;
   }
 
   /** Opens tabs for those that live, in order, and starts nothing. */
@@ -149,8 +205,8 @@ export class TerminalViews implements Disposable {
       // The tab itself says why.
       () => undefined,
     );
-    const name = title ?? known?.name ?? 'terminal';
-    this.views.push({ pty, place, tab: undefined, title: name });
+    const name = title ?? (known === undefined ? 'terminal' : terminalTitle(known, undefined));
+    this.views.push({ pty, name, place, isInEditor: false, tab: undefined, title: new TabTitle(name) });
     const icon = known === undefined ? { id: 'terminal' } : terminalIcon(known);
     return {
       name,
@@ -187,6 +243,7 @@ export class TerminalViews implements Disposable {
     if (view === undefined || view.tab === tab) return;
     view.tab = tab;
     void setContext(contextKeys.hasTerminal, true);
+    this.noteActive();
     this.noteLayout(true);
   }
 
@@ -205,14 +262,48 @@ export class TerminalViews implements Disposable {
 
   /** What is open, in order. */
   layout(): OpenTerminal[] {
+    this.adoptPlaces();
     const active = vscode.window.activeTerminal;
-    return this.views.flatMap((view): OpenTerminal[] => {
-      const id = view.pty.terminalId;
-      if (id === undefined || view.tab === undefined) return [];
-      const title = view.tab.name;
-      const place = editorPlace(title) ?? (view.place.kind === 'split' ? view.place : { kind: 'panel' });
-      return [{ id, title, place, isActive: view.tab === active }];
+    return this.views.flatMap(({ pty, name, place, tab }): OpenTerminal[] => {
+      const id = pty.terminalId;
+      if (id === undefined || tab === undefined) return [];
+      return [{ id, name, title: tab.name, place, isActive: tab === active }];
     });
+  }
+
+  /**
+   * Terminals that a person has moved into the editor area or out of it are told by their tab's label: VS Code has no
+   * other sign. Of several with one title, those that were there before are taken to be there still.
+   */
+  private adoptPlaces(): void {
+    const columns = editorColumns();
+    const rank = ({ place }: View): number => (place.kind === 'editor' ? 0 : 1);
+    for (const view of this.views.toSorted((a, b) => rank(a) - rank(b))) {
+      const column = columns.get(view.tab?.name ?? '')?.shift();
+      if (column !== undefined) view.place = { kind: 'editor', column };
+      // Not there any more; one that was never seen there is still to come.
+      else if (view.isInEditor) view.place = { kind: 'panel' };
+      view.isInEditor = column !== undefined;
+    }
+  }
+
+  private adoptNames(): void {
+    for (const { pty, tab, title } of this.views) {
+      const id = pty.terminalId;
+      const terminal = id === undefined ? undefined : this.options.orchestrator.terminals.find(id);
+      if (tab === undefined || terminal === undefined) continue;
+      const given = title.current;
+      if (!title.isRenamedTo(tab.name)) continue;
+      if (tab.name.trim() !== '') this.options.onDidRenameTab(terminal, tab.name);
+      // A tab without a name could not be told from others.
+      else if (title.give(given)) pty.setName(given);
+      this.noteLayout();
+    }
+  }
+
+  private noteActive(): void {
+    void setContext(contextKeys.isOwnTerminalActive, this.idOf(vscode.window.activeTerminal) !== undefined);
+    this.noteLayout();
   }
 
   private noteLayout(isNew = false): void {
@@ -220,16 +311,16 @@ export class TerminalViews implements Disposable {
   }
 }
 
-/** Terminals that a person has moved into the editor area are told by their tab's label: VS Code has no other sign. */
-function editorPlace(name: string): TerminalPlace | undefined {
-  for (const group of vscode.window.tabGroups.all) {
-    for (const tab of group.tabs) {
-      if (tab.input instanceof vscode.TabInputTerminal && tab.label === name) {
-        return { kind: 'editor', column: group.viewColumn };
-      }
+/** Columns of the terminals in the editor area, by the label of their tab. */
+function editorColumns(): Map<string, number[]> {
+  const columns = new Map<string, number[]>();
+  for (const { tabs, viewColumn } of vscode.window.tabGroups.all) {
+    for (const { input, label } of tabs) {
+      if (!(input instanceof vscode.TabInputTerminal)) continue;
+      columns.set(label, [...(columns.get(label) ?? []), viewColumn]);
     }
   }
-  return undefined;
+  return columns;
 }
 
 function unreachable(): never {

@@ -1,5 +1,6 @@
 import type { Run } from '../../core/runs/run.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
+import { nameLimit } from '../../core/text.ts';
 import { baseName, formatAge, formatDuration, formatElapsed, formatTime, oneLine } from './format.ts';
 
 /** What rows, quick picks and notifications say about a run or a terminal: one wording for all of them. */
@@ -100,11 +101,35 @@ export function terminalState(terminal: Terminal, foreground: string | undefined
 /** The tab's title: the name that was given, or what runs in it where none was. */
 export function terminalTitle(terminal: Terminal, foreground: string | undefined): string {
   const program = busyProgram(terminal, foreground);
-  if (program === undefined) return terminal.name;
-  return hasDefaultName(terminal) ? program : `${terminal.name}: ${program}`;
+  const name = terminalName(terminal);
+  if (program === undefined) return name;
+  return hasDefaultName(terminal) && terminal.managedBy === null ? program : `${name}: ${program}`;
 }
 
-function hasDefaultName(terminal: Terminal): boolean {
+/**
+ * The name that was given; where none was, what an agent is called within its tree (`codegen`), because "bash" tells
+ * nothing when eight of them have one.
+ */
+export function terminalName({ name, managedBy, shell }: Terminal): string {
+  return managedBy !== null && hasDefaultName({ name, shell })
+    ? (managedBy.split(':').findLast((level) => level !== '') ?? name)
+    : name;
+}
+
+/** `coordinator-001:codegen`: an owner without the level that all of them share. */
+export function ownerName(owner: string): string {
+  return owner.replace(/^orchestrator:(?=.)/, '');
+}
+
+/** The name in a title that a person has given to a tab: without the program that we had put behind it. */
+export function nameFromTitle(title: string, terminal: Terminal, foreground: string | undefined): string {
+  const program = busyProgram(terminal, foreground);
+  const suffix = `: ${program ?? ''}`;
+  const name = program !== undefined && title.endsWith(suffix) ? title.slice(0, -suffix.length) : title;
+  return name.trim().slice(0, nameLimit);
+}
+
+function hasDefaultName(terminal: Pick<Terminal, 'name' | 'shell'>): boolean {
   return terminal.name.replace(/ \(\d+\)$/, '') === baseName(terminal.shell);
 }
 

@@ -134,9 +134,7 @@ describe('session rows', () => {
     expect(description({}, 'vim')).toBe('vim');
     expect(description({})).toBe('running');
     expect(description({ cwd: '/home/me/x' }, 'bash')).toBe('idle · ~/x');
-    expect(description({ managedBy: 'orchestrator:c-1:codegen' }, 'cargo')).toBe(
-      'cargo · orchestrator:c-1:codegen',
-    );
+    expect(description({ managedBy: 'orchestrator:c-1:codegen' }, 'cargo')).toBe('cargo · c-1');
     const exit = { exitCode: 3, signal: null, reason: 'exited', exitedAt: now } as const;
     expect(description({ state: 'exited', exit })).toBe('exit code 3 · 12:00');
     expect(description({ state: 'exited', exit: { ...exit, exitCode: 0 } })).toBe('exited · 12:00');

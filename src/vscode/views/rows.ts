@@ -9,7 +9,9 @@ import {
   isActive,
   runLabel,
   runOutcome,
+  ownerName,
   runStatusWord,
+  terminalName,
   terminalState,
 } from './describe.ts';
 import { count, dayKey, formatDay, formatElapsed, formatTime, shortPath } from './format.ts';
@@ -228,20 +230,25 @@ function terminalRow(terminal: Terminal, session: Session, input: SessionRowsInp
   const where = terminal.cwd === session.cwd ? [] : [shortPath(terminal.cwd, input.home)];
   const owner = terminal.managedBy === null ? [] : [terminal.managedBy];
   const isEnded = terminal.state === 'exited';
-  const description = [state, ...where, ...owner].join(' · ');
+  const label = terminalName(terminal);
+  // Who is named by the label already is not named twice.
+  const above = owner
+    .map((id) => ownerName(id).split(':'))
+    .map((levels) => (levels.at(-1) === label ? levels.slice(0, -1) : levels).join(':'));
+  const description = [state, ...above.filter((id) => id !== ''), ...where].join(' · ');
   return {
     id: `terminal:${terminal.id}`,
     kind: 'terminal',
     targetId: terminal.id,
     parentId: `session:${terminal.sessionId}`,
-    label: terminal.name,
+    label,
     description,
     icon: terminalIcon(terminal),
     context: `terminal copyable ${isEnded ? 'endedTerminal' : 'canKill canOpenInEditor'}${
       isEnded || terminal.managedBy === null ? '' : ' owned'
     }`,
     expansion: 'none',
-    accessibilityLabel: `Terminal ${terminal.name}, ${description}`,
+    accessibilityLabel: `Terminal ${label}, ${[state, ...owner, ...where].join(' · ')}`,
   };
 }
 
@@ -258,17 +265,8 @@ export function terminalIcon(terminal: Terminal): RowIcon {
     : { id: 'robot', color: ownerColor(terminal.managedBy) };
 }
 
-/** The ones that are told apart in every theme; red means a failure. */
-const ownerColors = [
-  'Magenta',
-  'Cyan',
-  'Blue',
-  'Green',
-  'Yellow',
-  'BrightMagenta',
-  'BrightCyan',
-  'BrightBlue',
-];
+/** Those that can be seen and told apart in every theme: plain blue is lost on black, and red means a failure. */
+const ownerColors = ['Magenta', 'Cyan', 'Green', 'Yellow', 'BrightMagenta', 'BrightCyan', 'BrightBlue'];
 
 /** The same for an agent and all agents below it, in every window. The row has the owner's name too. */
 function ownerColor(owner: string): string {

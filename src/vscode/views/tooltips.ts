@@ -4,7 +4,7 @@ import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { commandIds } from '../contributions/ids.ts';
-import { runCommands, runOutcome, terminalState } from './describe.ts';
+import { runCommands, runOutcome, terminalName, terminalState } from './describe.ts';
 import { formatDuration, formatMetrics, formatTime, oneLine, shortPath } from './format.ts';
 import type { Row } from './rows.ts';
 
@@ -75,7 +75,7 @@ async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promi
     .getTerminalMetrics(terminal.id)
     // A tooltip without them is still a tooltip.
     .catch(() => undefined);
-  const tooltip = table(terminal.name, terminal.id, [
+  const tooltip = table(terminalName(terminal), terminal.id, [
     ['State', terminalState(terminal, source.foreground.get(terminal.id), now)],
     ['Owner', terminal.managedBy ?? 'you'],
     ['Program', [terminal.shell, ...terminal.args].join(' ')],

@@ -73,7 +73,7 @@ export class PanelElement extends LightElement implements PanelListener {
 
   onDraft(text: string): void {
     void this.updateComplete.then(() => {
-      this.taskBox?.setTask(text);
+      this.taskBox?.offer(text);
       this.taskBox?.focus();
     });
   }

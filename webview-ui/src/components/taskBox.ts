@@ -23,10 +23,16 @@ export class TaskBoxElement extends LightElement {
   declare private error: string | undefined;
   private readonly history = new TaskHistory();
   private sessionId: string | undefined;
+  private offered: string | undefined;
   /** What was handed over: once its run is shown, the box is empty again. */
-  private sent: { readonly task: string; readonly before: string | undefined } | undefined;
+  private sent:
+    | { readonly task: string; readonly before: string | undefined; readonly problem: PanelState['problem'] }
+    | undefined;
 
   protected override willUpdate(): void {
+    // What was refused is still to be run: another run that is shown later does not empty the box.
+    const { problem } = this.panel;
+    if (problem !== undefined && problem !== this.sent?.problem) this.sent = undefined;
     const { sent } = this;
     const runId = this.panel.run?.id;
     if (sent !== undefined && runId !== undefined && runId !== sent.before) {
@@ -47,6 +53,14 @@ export class TaskBoxElement extends LightElement {
 
   override focus(): void {
     void this.area.updateComplete.then(() => this.area.wrappedElement.focus());
+  }
+
+  /** A text of the host's: what the person has written in the meantime stays. */
+  offer(task: string): void {
+    const { value } = this.area;
+    if (value.trim() !== '' && value !== this.offered) return;
+    this.offered = task;
+    this.setTask(task);
   }
 
   setTask(task: string): void {
@@ -76,7 +90,7 @@ export class TaskBoxElement extends LightElement {
   }
 
   protected override render(): unknown {
-    const { sessions, problem, run, isConnected } = this.panel;
+    const { sessions, problem, run, isConnected, blocked } = this.panel;
     const message = this.error ?? problem?.message;
     const isTaskInvalid = this.error !== undefined || problem?.field === 'task';
     const chosen = this.chosenSession;
@@ -127,8 +141,8 @@ export class TaskBoxElement extends LightElement {
           <span class="task-hint" aria-hidden="true">${isMac ? '⌘↵' : 'Ctrl+Enter'}</span>
           <vscode-button
             class="run"
-            ?disabled=${!isConnected}
-            title="Run the task (${isMac ? 'Cmd' : 'Ctrl'}+Enter)"
+            ?disabled=${!isConnected || blocked !== undefined}
+            title=${blocked ?? `Run the task (${isMac ? 'Cmd' : 'Ctrl'}+Enter)`}
             @click=${() => this.run()}
           >
             <span slot="content-before" class="codicon codicon-play" aria-hidden="true"></span>Run
@@ -185,14 +199,21 @@ export class TaskBoxElement extends LightElement {
 
   private run(): void {
     const task = this.area.value;
-    if (!this.panel.isConnected) return;
+    const { isConnected, blocked } = this.panel;
+    if (!isConnected) return;
+    if (blocked !== undefined) {
+      // The banner shows it; it is said again to those who do not see it.
+      this.dispatchEvent(new CustomEvent('ow-say', { detail: blocked, bubbles: true }));
+      return;
+    }
     if (task.trim() === '') this.error = 'Write a task first: commands, one a line.';
     else if (task.length > maxTaskChars) this.error = 'The task is too long: at most 100,000 characters.';
     else {
       const sessionId = this.chosenSession;
       this.error = undefined;
+      const { run, problem } = this.panel;
       this.controller.clearProblem();
-      this.sent = { task, before: this.panel.run?.id };
+      this.sent = { task, before: run?.id, problem };
       this.controller.post({ type: 'run', task, ...(sessionId === newSession ? {} : { sessionId }) });
       return;
     }

@@ -17,6 +17,8 @@ export interface PanelState {
   readonly history: readonly HistoryEntry[];
   readonly sessions: readonly SessionChoice[];
   readonly banner: string | undefined;
+  /** Why nothing can be run from here. */
+  readonly blocked: string | undefined;
   readonly isConnected: boolean;
   readonly connectionMessage: string | undefined;
   readonly problem: Problem | undefined;
@@ -38,6 +40,7 @@ export const initialState: PanelState = {
   history: [],
   sessions: [],
   banner: undefined,
+  blocked: undefined,
   isConnected: true,
   connectionMessage: undefined,
   problem: undefined,
@@ -56,6 +59,7 @@ export function reduce(state: PanelState, message: StateMessage, receivedAt: num
         history: message.history,
         sessions: message.sessions,
         banner: message.banner,
+        blocked: message.blocked,
         // A snapshot comes from a core that answers, or with a banner that says why none does.
         isConnected: true,
         connectionMessage: undefined,
