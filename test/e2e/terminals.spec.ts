@@ -47,9 +47,9 @@ async function endAll(): Promise<void> {
 describe('a terminal that an agent started', () => {
   it('is attached to from the tree, and says everywhere who owns it', async () => {
     await agentTerminal(`${coordinator}:codegen`, 'made-by-an-agent');
-    const row = studio.row(/coordinator-001:codegen/);
+    const row = studio.row(live(`${coordinator}:codegen`));
     await row.waitFor();
-    expect(await studio.rowText(/coordinator-001:codegen/)).toMatch(/^codegen.*coordinator-001$/s);
+    expect(await studio.rowText(live(`${coordinator}:codegen`))).toMatch(/^codegen.*coordinator-001$/s);
     await row.locator('.codicon-robot, .custom-view-tree-node-item-icon[class*=robot]').waitFor();
 
     await row.click();
@@ -59,10 +59,16 @@ describe('a terminal that an agent started', () => {
       .locator('.single-terminal-tab .codicon-robot, .single-terminal-tab.codicon-robot')
       .waitFor();
 
-    await studio.page.locator('.part.titlebar').hover();
-    await row.hover();
     const hover = studio.page.locator('.monaco-hover:visible', { hasText: 'Owner' });
-    await hover.waitFor({ timeout: 10_000 });
+    // VS Code drops a tooltip that is being made when the row changes meanwhile.
+    await waitUntil('the tooltip is shown', async () => {
+      await studio.page.locator('.part.titlebar').hover();
+      await row.hover();
+      return hover.waitFor({ timeout: 4_000 }).then(
+        () => true,
+        () => false,
+      );
+    });
     expect(await hover.innerText()).toContain(`Owner: ${coordinator}:codegen`);
     await studio.workbench.screenshot('terminal-owned-tooltip');
     await studio.page.locator('.part.titlebar').hover();
