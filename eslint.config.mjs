@@ -71,6 +71,7 @@ export default defineConfig(
       'node_modules/',
       'media/',
       'coverage/',
+      'src/protocol/gen/',
     ],
   },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
