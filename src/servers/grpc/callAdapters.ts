@@ -34,25 +34,6 @@ export interface CallEnvironment {
   readonly onInternalError: (path: string, error: OrchestratorError) => void;
 }
 
-/** A request that could not be decoded: grpc-js itself would call that an internal error. */
-export class Undecodable {
-  readonly message: string;
-
-  constructor(error: unknown) {
-    this.message = error instanceof Error ? error.message : String(error);
-  }
-}
-
-export function decoderOf<I>(type: MessageType<I>): (bytes: Buffer) => I | Undecodable {
-  return (bytes) => {
-    try {
-      return type.decode(bytes);
-    } catch (error) {
-      return new Undecodable(error);
-    }
-  };
-}
-
 /** A handler of ours as grpc-js takes it. */
 export function adaptHandler(
   method: RpcMethod,
@@ -63,23 +44,24 @@ export function adaptHandler(
   if (method.requestStream) {
     return method.responseStream
       ? adaptBidi(method, handler as BidiHandler<unknown, unknown>, environment)
-      : adaptClientStream(handler as ClientStreamHandler<unknown, unknown>, environment);
+      : adaptClientStream(method, handler as ClientStreamHandler<unknown, unknown>, environment);
   }
   return method.responseStream
     ? adaptServerStream(method, handler as ServerStreamHandler<unknown, unknown>, environment)
-    : adaptUnary(handler as UnaryHandler<unknown, unknown>, environment);
+    : adaptUnary(method, handler as UnaryHandler<unknown, unknown>, environment);
 }
 
 function adaptUnary(
+  { requestType }: RpcMethod,
   handler: UnaryHandler<unknown, unknown>,
   environment: CallEnvironment,
-): handleUnaryCall<unknown, unknown> {
+): handleUnaryCall<Buffer, unknown> {
   return (raw, callback) => {
     const run = async (): Promise<void> => {
       let call: ServerCall | undefined;
       try {
         call = open(raw, environment);
-        const answer = await handler(checked(raw.request), call);
+        const answer = await handler(decode(requestType, raw.request), call);
         call.sendMetadata(false);
         callback(null, answer, call.ownTrailers);
       } catch (error) {
@@ -91,15 +73,16 @@ function adaptUnary(
 }
 
 function adaptClientStream(
+  { requestType }: RpcMethod,
   handler: ClientStreamHandler<unknown, unknown>,
   environment: CallEnvironment,
-): handleClientStreamingCall<unknown, unknown> {
+): handleClientStreamingCall<Buffer, unknown> {
   return (raw, callback) => {
     const run = async (): Promise<void> => {
       let call: ServerCall | undefined;
       try {
         call = open(raw, environment);
-        const answer = await handler(requestsOf(raw, call), call);
+        const answer = await handler(requestsOf(raw, requestType, call), call);
         call.sendMetadata(false);
         callback(null, answer, call.ownTrailers);
       } catch (error) {
@@ -111,22 +94,26 @@ function adaptClientStream(
 }
 
 function adaptServerStream(
-  { responseType }: RpcMethod,
+  { requestType, responseType }: RpcMethod,
   handler: ServerStreamHandler<unknown, unknown>,
   environment: CallEnvironment,
-): handleServerStreamingCall<unknown, unknown> {
+): handleServerStreamingCall<Buffer, unknown> {
   return (raw) => {
-    void answerStream(raw, responseType, environment, (call) => handler(checked(raw.request), call));
+    void answerStream(raw, responseType, environment, (call) =>
+      handler(decode(requestType, raw.request), call),
+    );
   };
 }
 
 function adaptBidi(
-  { responseType }: RpcMethod,
+  { requestType, responseType }: RpcMethod,
   handler: BidiHandler<unknown, unknown>,
   environment: CallEnvironment,
-): handleBidiStreamingCall<unknown, unknown> {
+): handleBidiStreamingCall<Buffer, unknown> {
   return (raw) => {
-    void answerStream(raw, responseType, environment, (call) => handler(requestsOf(raw, call), call));
+    void answerStream(raw, responseType, environment, (call) =>
+      handler(requestsOf(raw, requestType, call), call),
+    );
   };
 }
 
@@ -172,27 +159,34 @@ function failure(
   return rpcFailure(known, call?.ownTrailers);
 }
 
-async function* requestsOf(
-  raw: RawCall & Readable,
+async function* requestsOf<I>(
+  raw: Readable,
+  type: MessageType<I>,
   call: ServerCall,
-): AsyncGenerator<unknown, void, undefined> {
+): AsyncGenerator<I, void, undefined> {
   const { signal } = call;
   try {
     // A handler that has read enough may still answer.
-    for await (const request of raw.iterator({ destroyOnReturn: false })) yield checked(request);
+    const messages: AsyncIterable<Buffer> = raw.iterator({ destroyOnReturn: false });
+    for await (const bytes of messages) yield decode(type, bytes);
   } catch (error) {
     signal.throwIfAborted();
     throw error;
   }
 }
 
-function checked(request: unknown): unknown {
-  if (!(request instanceof Undecodable)) return request;
-  throw new OrchestratorError(
-    'INVALID_ARGUMENT',
-    'invalid_request',
-    `The request cannot be decoded: ${request.message}.`,
-  );
+/** Only after the caller is known: grpc-js hands the bytes over as they are. */
+function decode<I>(type: MessageType<I>, bytes: Buffer): I {
+  try {
+    return type.decode(bytes);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new OrchestratorError(
+      'INVALID_ARGUMENT',
+      'invalid_request',
+      `The request cannot be decoded: ${why}.`,
+    );
+  }
 }
 
 /**

@@ -100,7 +100,7 @@ export interface RunRequest {
   /** Variables that are not inherited. */
   unsetEnv: string[];
   /** Of the whole run, in milliseconds, at most 2,147,483,647; none when 0. */
-  timeoutMs: bigint;
+  timeoutMs: number;
   /** 1 to 1000; the default when 0. */
   cols: number;
   /** 1 to 1000; the default when 0. */
@@ -121,7 +121,7 @@ export interface RunStep {
   status: StepStatus;
   startedAt: Date | undefined;
   durationMs?:
-    | bigint
+    | number
     | undefined;
   /** Missing where it did not end by itself. */
   exitCode?: number | undefined;
@@ -131,8 +131,8 @@ export interface RunStep {
 /** Where the output of a step stands in a terminal's record; `to` grows while it runs. */
 export interface StepOutput {
   terminalId: string;
-  from: bigint;
-  to: bigint;
+  from: number;
+  to: number;
 }
 
 export interface RunError {
@@ -141,7 +141,7 @@ export interface RunError {
 }
 
 export interface RunEvent {
-  sequence: bigint;
+  sequence: number;
   /** 32 hex characters. */
   id: string;
   /** Such as runner.step.started. */
@@ -188,7 +188,7 @@ export interface ListRunsResponse {
 export interface WatchRunRequest {
   runId: string;
   /** Only events after this sequence, 0 for all of them, without a snapshot. */
-  afterSequence?: bigint | undefined;
+  afterSequence?: number | undefined;
 }
 
 export interface WatchRunResponse {
@@ -197,7 +197,7 @@ export interface WatchRunResponse {
 
 export interface RunSnapshot {
   /** The state after this event. */
-  sequence: bigint;
+  sequence: number;
   run: Run | undefined;
 }
 
@@ -212,7 +212,7 @@ export interface WatchRunsResponse {
 }
 
 export interface RunList {
-  sequence: bigint;
+  sequence: number;
   runs: Run[];
 }
 
@@ -260,15 +260,15 @@ export interface ReadStepOutputRequest {
   /** From 1. */
   step: number;
   /** Bytes of the step's output to leave out: the sum of what was read before. */
-  skipBytes: bigint;
+  skipBytes: number;
 }
 
 export interface ReadStepOutputResponse {
   data: Uint8Array;
   /** Bytes of the step before `data`, those that the record has dropped included. */
-  position: bigint;
+  position: number;
   /** Bytes that the step has printed so far. */
-  totalBytes: bigint;
+  totalBytes: number;
 }
 
 function createBaseRun(): Run {
@@ -497,7 +497,7 @@ function createBaseRunRequest(): RunRequest {
     shell: "",
     env: {},
     unsetEnv: [],
-    timeoutMs: 0n,
+    timeoutMs: 0,
     cols: 0,
     rows: 0,
     requestedBy: "",
@@ -527,11 +527,8 @@ export const RunRequest: MessageFns<RunRequest> = {
     for (const v of message.unsetEnv) {
       writer.uint32(58).string(v!);
     }
-    if (message.timeoutMs !== 0n) {
-      if (BigInt.asIntN(64, message.timeoutMs) !== message.timeoutMs) {
-        throw new globalThis.Error("value provided for field message.timeoutMs of type int64 too large");
-      }
-      writer.uint32(64).int64(message.timeoutMs);
+    if (message.timeoutMs !== 0) {
+      writer.uint32(64).int64(BigInt(message.timeoutMs));
     }
     if (message.cols !== 0) {
       writer.uint32(72).uint32(message.cols);
@@ -622,7 +619,7 @@ export const RunRequest: MessageFns<RunRequest> = {
               break;
             }
 
-            message.timeoutMs = reader.int64() as bigint;
+            message.timeoutMs = longToNumber(reader.int64());
             continue;
           }
           case 9: {
@@ -681,7 +678,7 @@ export const RunRequest: MessageFns<RunRequest> = {
       {},
     );
     message.unsetEnv = object.unsetEnv?.map((e) => e) || [];
-    message.timeoutMs = (object.timeoutMs !== undefined && object.timeoutMs !== null) ? BigInt(object.timeoutMs) : 0n;
+    message.timeoutMs = object.timeoutMs ?? 0;
     message.cols = object.cols ?? 0;
     message.rows = object.rows ?? 0;
     message.requestedBy = object.requestedBy ?? "";
@@ -783,9 +780,6 @@ export const RunStep: MessageFns<RunStep> = {
       Timestamp.encode(toTimestamp(message.startedAt), writer.uint32(34).fork()).join();
     }
     if (message.durationMs !== undefined) {
-      if (BigInt.asIntN(64, message.durationMs) !== message.durationMs) {
-        throw new globalThis.Error("value provided for field message.durationMs of type int64 too large");
-      }
       writer.uint32(40).int64(message.durationMs);
     }
     if (message.exitCode !== undefined) {
@@ -847,7 +841,7 @@ export const RunStep: MessageFns<RunStep> = {
               break;
             }
 
-            message.durationMs = reader.int64() as bigint;
+            message.durationMs = longToNumber(reader.int64());
             continue;
           }
           case 6: {
@@ -887,9 +881,7 @@ export const RunStep: MessageFns<RunStep> = {
     message.command = object.command ?? "";
     message.status = object.status ?? 0;
     message.startedAt = object.startedAt ?? undefined;
-    message.durationMs = (object.durationMs !== undefined && object.durationMs !== null)
-      ? BigInt(object.durationMs)
-      : undefined;
+    message.durationMs = object.durationMs ?? undefined;
     message.exitCode = object.exitCode ?? undefined;
     message.output = (object.output !== undefined && object.output !== null)
       ? StepOutput.fromPartial(object.output)
@@ -899,7 +891,7 @@ export const RunStep: MessageFns<RunStep> = {
 };
 
 function createBaseStepOutput(): StepOutput {
-  return { terminalId: "", from: 0n, to: 0n };
+  return { terminalId: "", from: 0, to: 0 };
 }
 
 export const StepOutput: MessageFns<StepOutput> = {
@@ -907,17 +899,11 @@ export const StepOutput: MessageFns<StepOutput> = {
     if (message.terminalId !== "") {
       writer.uint32(10).string(message.terminalId);
     }
-    if (message.from !== 0n) {
-      if (BigInt.asIntN(64, message.from) !== message.from) {
-        throw new globalThis.Error("value provided for field message.from of type int64 too large");
-      }
-      writer.uint32(16).int64(message.from);
+    if (message.from !== 0) {
+      writer.uint32(16).int64(BigInt(message.from));
     }
-    if (message.to !== 0n) {
-      if (BigInt.asIntN(64, message.to) !== message.to) {
-        throw new globalThis.Error("value provided for field message.to of type int64 too large");
-      }
-      writer.uint32(24).int64(message.to);
+    if (message.to !== 0) {
+      writer.uint32(24).int64(BigInt(message.to));
     }
     return writer;
   },
@@ -948,7 +934,7 @@ export const StepOutput: MessageFns<StepOutput> = {
               break;
             }
 
-            message.from = reader.int64() as bigint;
+            message.from = longToNumber(reader.int64());
             continue;
           }
           case 3: {
@@ -956,7 +942,7 @@ export const StepOutput: MessageFns<StepOutput> = {
               break;
             }
 
-            message.to = reader.int64() as bigint;
+            message.to = longToNumber(reader.int64());
             continue;
           }
         }
@@ -977,8 +963,8 @@ export const StepOutput: MessageFns<StepOutput> = {
   fromPartial(object: DeepPartial<StepOutput>): StepOutput {
     const message = createBaseStepOutput();
     message.terminalId = object.terminalId ?? "";
-    message.from = (object.from !== undefined && object.from !== null) ? BigInt(object.from) : 0n;
-    message.to = (object.to !== undefined && object.to !== null) ? BigInt(object.to) : 0n;
+    message.from = object.from ?? 0;
+    message.to = object.to ?? 0;
     return message;
   },
 };
@@ -1051,16 +1037,13 @@ export const RunError: MessageFns<RunError> = {
 };
 
 function createBaseRunEvent(): RunEvent {
-  return { sequence: 0n, id: "", type: "", time: undefined, runId: "", data: undefined };
+  return { sequence: 0, id: "", type: "", time: undefined, runId: "", data: undefined };
 }
 
 export const RunEvent: MessageFns<RunEvent> = {
   encode(message: RunEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.sequence !== 0n) {
-      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
-        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
-      }
-      writer.uint32(8).int64(message.sequence);
+    if (message.sequence !== 0) {
+      writer.uint32(8).int64(BigInt(message.sequence));
     }
     if (message.id !== "") {
       writer.uint32(18).string(message.id);
@@ -1098,7 +1081,7 @@ export const RunEvent: MessageFns<RunEvent> = {
               break;
             }
 
-            message.sequence = reader.int64() as bigint;
+            message.sequence = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -1158,7 +1141,7 @@ export const RunEvent: MessageFns<RunEvent> = {
   },
   fromPartial(object: DeepPartial<RunEvent>): RunEvent {
     const message = createBaseRunEvent();
-    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.sequence = object.sequence ?? 0;
     message.id = object.id ?? "";
     message.type = object.type ?? "";
     message.time = object.time ?? undefined;
@@ -1570,9 +1553,6 @@ export const WatchRunRequest: MessageFns<WatchRunRequest> = {
       writer.uint32(10).string(message.runId);
     }
     if (message.afterSequence !== undefined) {
-      if (BigInt.asIntN(64, message.afterSequence) !== message.afterSequence) {
-        throw new globalThis.Error("value provided for field message.afterSequence of type int64 too large");
-      }
       writer.uint32(16).int64(message.afterSequence);
     }
     return writer;
@@ -1604,7 +1584,7 @@ export const WatchRunRequest: MessageFns<WatchRunRequest> = {
               break;
             }
 
-            message.afterSequence = reader.int64() as bigint;
+            message.afterSequence = longToNumber(reader.int64());
             continue;
           }
         }
@@ -1625,9 +1605,7 @@ export const WatchRunRequest: MessageFns<WatchRunRequest> = {
   fromPartial(object: DeepPartial<WatchRunRequest>): WatchRunRequest {
     const message = createBaseWatchRunRequest();
     message.runId = object.runId ?? "";
-    message.afterSequence = (object.afterSequence !== undefined && object.afterSequence !== null)
-      ? BigInt(object.afterSequence)
-      : undefined;
+    message.afterSequence = object.afterSequence ?? undefined;
     return message;
   },
 };
@@ -1714,16 +1692,13 @@ export const WatchRunResponse: MessageFns<WatchRunResponse> = {
 };
 
 function createBaseRunSnapshot(): RunSnapshot {
-  return { sequence: 0n, run: undefined };
+  return { sequence: 0, run: undefined };
 }
 
 export const RunSnapshot: MessageFns<RunSnapshot> = {
   encode(message: RunSnapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.sequence !== 0n) {
-      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
-        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
-      }
-      writer.uint32(8).int64(message.sequence);
+    if (message.sequence !== 0) {
+      writer.uint32(8).int64(BigInt(message.sequence));
     }
     if (message.run !== undefined) {
       Run.encode(message.run, writer.uint32(18).fork()).join();
@@ -1749,7 +1724,7 @@ export const RunSnapshot: MessageFns<RunSnapshot> = {
               break;
             }
 
-            message.sequence = reader.int64() as bigint;
+            message.sequence = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -1777,7 +1752,7 @@ export const RunSnapshot: MessageFns<RunSnapshot> = {
   },
   fromPartial(object: DeepPartial<RunSnapshot>): RunSnapshot {
     const message = createBaseRunSnapshot();
-    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.sequence = object.sequence ?? 0;
     message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
     return message;
   },
@@ -1937,16 +1912,13 @@ export const WatchRunsResponse: MessageFns<WatchRunsResponse> = {
 };
 
 function createBaseRunList(): RunList {
-  return { sequence: 0n, runs: [] };
+  return { sequence: 0, runs: [] };
 }
 
 export const RunList: MessageFns<RunList> = {
   encode(message: RunList, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.sequence !== 0n) {
-      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
-        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
-      }
-      writer.uint32(8).int64(message.sequence);
+    if (message.sequence !== 0) {
+      writer.uint32(8).int64(BigInt(message.sequence));
     }
     for (const v of message.runs) {
       Run.encode(v!, writer.uint32(18).fork()).join();
@@ -1972,7 +1944,7 @@ export const RunList: MessageFns<RunList> = {
               break;
             }
 
-            message.sequence = reader.int64() as bigint;
+            message.sequence = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -2000,7 +1972,7 @@ export const RunList: MessageFns<RunList> = {
   },
   fromPartial(object: DeepPartial<RunList>): RunList {
     const message = createBaseRunList();
-    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.sequence = object.sequence ?? 0;
     message.runs = object.runs?.map((e) => Run.fromPartial(e)) || [];
     return message;
   },
@@ -2471,7 +2443,7 @@ export const GetRunResultResponse: MessageFns<GetRunResultResponse> = {
 };
 
 function createBaseReadStepOutputRequest(): ReadStepOutputRequest {
-  return { runId: "", step: 0, skipBytes: 0n };
+  return { runId: "", step: 0, skipBytes: 0 };
 }
 
 export const ReadStepOutputRequest: MessageFns<ReadStepOutputRequest> = {
@@ -2482,11 +2454,8 @@ export const ReadStepOutputRequest: MessageFns<ReadStepOutputRequest> = {
     if (message.step !== 0) {
       writer.uint32(16).uint32(message.step);
     }
-    if (message.skipBytes !== 0n) {
-      if (BigInt.asIntN(64, message.skipBytes) !== message.skipBytes) {
-        throw new globalThis.Error("value provided for field message.skipBytes of type int64 too large");
-      }
-      writer.uint32(24).int64(message.skipBytes);
+    if (message.skipBytes !== 0) {
+      writer.uint32(24).int64(BigInt(message.skipBytes));
     }
     return writer;
   },
@@ -2525,7 +2494,7 @@ export const ReadStepOutputRequest: MessageFns<ReadStepOutputRequest> = {
               break;
             }
 
-            message.skipBytes = reader.int64() as bigint;
+            message.skipBytes = longToNumber(reader.int64());
             continue;
           }
         }
@@ -2547,13 +2516,13 @@ export const ReadStepOutputRequest: MessageFns<ReadStepOutputRequest> = {
     const message = createBaseReadStepOutputRequest();
     message.runId = object.runId ?? "";
     message.step = object.step ?? 0;
-    message.skipBytes = (object.skipBytes !== undefined && object.skipBytes !== null) ? BigInt(object.skipBytes) : 0n;
+    message.skipBytes = object.skipBytes ?? 0;
     return message;
   },
 };
 
 function createBaseReadStepOutputResponse(): ReadStepOutputResponse {
-  return { data: new Uint8Array(0), position: 0n, totalBytes: 0n };
+  return { data: new Uint8Array(0), position: 0, totalBytes: 0 };
 }
 
 export const ReadStepOutputResponse: MessageFns<ReadStepOutputResponse> = {
@@ -2561,17 +2530,11 @@ export const ReadStepOutputResponse: MessageFns<ReadStepOutputResponse> = {
     if (message.data.length !== 0) {
       writer.uint32(10).bytes(message.data);
     }
-    if (message.position !== 0n) {
-      if (BigInt.asIntN(64, message.position) !== message.position) {
-        throw new globalThis.Error("value provided for field message.position of type int64 too large");
-      }
-      writer.uint32(16).int64(message.position);
+    if (message.position !== 0) {
+      writer.uint32(16).int64(BigInt(message.position));
     }
-    if (message.totalBytes !== 0n) {
-      if (BigInt.asIntN(64, message.totalBytes) !== message.totalBytes) {
-        throw new globalThis.Error("value provided for field message.totalBytes of type int64 too large");
-      }
-      writer.uint32(24).int64(message.totalBytes);
+    if (message.totalBytes !== 0) {
+      writer.uint32(24).int64(BigInt(message.totalBytes));
     }
     return writer;
   },
@@ -2602,7 +2565,7 @@ export const ReadStepOutputResponse: MessageFns<ReadStepOutputResponse> = {
               break;
             }
 
-            message.position = reader.int64() as bigint;
+            message.position = longToNumber(reader.int64());
             continue;
           }
           case 3: {
@@ -2610,7 +2573,7 @@ export const ReadStepOutputResponse: MessageFns<ReadStepOutputResponse> = {
               break;
             }
 
-            message.totalBytes = reader.int64() as bigint;
+            message.totalBytes = longToNumber(reader.int64());
             continue;
           }
         }
@@ -2631,10 +2594,8 @@ export const ReadStepOutputResponse: MessageFns<ReadStepOutputResponse> = {
   fromPartial(object: DeepPartial<ReadStepOutputResponse>): ReadStepOutputResponse {
     const message = createBaseReadStepOutputResponse();
     message.data = object.data ?? new Uint8Array(0);
-    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
-    message.totalBytes = (object.totalBytes !== undefined && object.totalBytes !== null)
-      ? BigInt(object.totalBytes)
-      : 0n;
+    message.position = object.position ?? 0;
+    message.totalBytes = object.totalBytes ?? 0;
     return message;
   },
 };
@@ -2755,6 +2716,17 @@ function fromTimestamp(t: Timestamp): Date {
   let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
   millis += (t.nanos || 0) / 1_000_000;
   return new globalThis.Date(millis);
+}
+
+function longToNumber(int64: { toString(): string }): number {
+  const num = globalThis.Number(int64.toString());
+  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
+  }
+  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
+  }
+  return num;
 }
 
 interface MessageFns<T> {

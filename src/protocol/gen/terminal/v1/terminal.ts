@@ -223,7 +223,7 @@ export interface WaitForPatternRequest {
     | number
     | undefined;
   /** Offset to look from; what is printed after the call when missing. */
-  from?: bigint | undefined;
+  from?: number | undefined;
 }
 
 export interface WaitForPatternResponse {
@@ -235,17 +235,17 @@ export interface WaitForPatternResponse {
 
 export interface ReadOutputRequest {
   terminalId: string;
-  from: bigint;
+  from: number;
   /** Offset after the last byte; the end of the output when missing. */
-  to?: bigint | undefined;
+  to?: number | undefined;
 }
 
 export interface ReadOutputResponse {
   /** Offset of the first byte of `data`: greater than asked where the record has dropped the older part. */
-  from: bigint;
+  from: number;
   data: Uint8Array;
   /** Offset after the last byte that was printed so far. */
-  end: bigint;
+  end: number;
 }
 
 export interface ReadLastLinesRequest {
@@ -291,7 +291,7 @@ export interface ReadScreenResponse {
   cols: number;
   rows: number;
   /** The offset that the screen shows. */
-  offset: bigint;
+  offset: number;
 }
 
 export interface GetMetricsRequest {
@@ -301,11 +301,11 @@ export interface GetMetricsRequest {
 export interface GetMetricsResponse {
   /** Share of one processor since the last look, in percent. */
   cpuPercent: number;
-  memoryBytes: bigint;
+  memoryBytes: number;
   processes: number;
   /** Read from and written to disks; missing where the machine does not tell. */
-  readBytes?: bigint | undefined;
-  writtenBytes?: bigint | undefined;
+  readBytes?: number | undefined;
+  writtenBytes?: number | undefined;
 }
 
 export interface KillByManagerRequest {
@@ -336,7 +336,7 @@ export interface AttachTerminalRequest {
     | { $case: "open"; value: AttachOpen }
     | //
     /** Every byte before this offset was used: as many more may be sent. */
-    { $case: "ack"; value: bigint }
+    { $case: "ack"; value: number }
     | //
     /** What is typed, in UTF-8; a character may be cut in two. */
     { $case: "input"; value: Uint8Array }
@@ -348,7 +348,7 @@ export interface AttachOpen {
   terminalId: string;
   /** Follow from this offset, without a snapshot. */
   from?:
-    | bigint
+    | number
     | undefined;
   /** Lines above the screen in the snapshot, 0 to 100,000; 1,000 when missing. */
   scrollback?:
@@ -385,7 +385,7 @@ export interface AttachTerminalResponse {
 
 export interface TerminalSnapshot {
   /** Following from here repeats and loses nothing. */
-  offset: bigint;
+  offset: number;
   cols: number;
   rows: number;
   /** Control sequences and text that draw it on a fresh terminal of that size. */
@@ -393,17 +393,17 @@ export interface TerminalSnapshot {
   /** The visible screen as plain text. */
   text: string;
   /** Bytes before the first that the record still holds. */
-  droppedBytes: bigint;
+  droppedBytes: number;
 }
 
 export interface TerminalOutput {
-  offset: bigint;
+  offset: number;
   data: Uint8Array;
 }
 
 export interface OutputGap {
-  from: bigint;
-  to: bigint;
+  from: number;
+  to: number;
 }
 
 export interface WatchTerminalsRequest {
@@ -411,7 +411,7 @@ export interface WatchTerminalsRequest {
     | TerminalFilter
     | undefined;
   /** Only what changed after this sequence; OUT_OF_RANGE where the log does not reach so far. */
-  afterSequence?: bigint | undefined;
+  afterSequence?: number | undefined;
 }
 
 export interface WatchTerminalsResponse {
@@ -420,12 +420,12 @@ export interface WatchTerminalsResponse {
 
 export interface TerminalList {
   /** The state after this event. */
-  sequence: bigint;
+  sequence: number;
   terminals: Terminal[];
 }
 
 export interface TerminalChange {
-  sequence: bigint;
+  sequence: number;
   time:
     | Date
     | undefined;
@@ -2237,9 +2237,6 @@ export const WaitForPatternRequest: MessageFns<WaitForPatternRequest> = {
       writer.uint32(32).uint32(message.timeoutMs);
     }
     if (message.from !== undefined) {
-      if (BigInt.asIntN(64, message.from) !== message.from) {
-        throw new globalThis.Error("value provided for field message.from of type int64 too large");
-      }
       writer.uint32(40).int64(message.from);
     }
     return writer;
@@ -2295,7 +2292,7 @@ export const WaitForPatternRequest: MessageFns<WaitForPatternRequest> = {
               break;
             }
 
-            message.from = reader.int64() as bigint;
+            message.from = longToNumber(reader.int64());
             continue;
           }
         }
@@ -2331,7 +2328,7 @@ export const WaitForPatternRequest: MessageFns<WaitForPatternRequest> = {
       }
     }
     message.timeoutMs = object.timeoutMs ?? undefined;
-    message.from = (object.from !== undefined && object.from !== null) ? BigInt(object.from) : undefined;
+    message.from = object.from ?? undefined;
     return message;
   },
 };
@@ -2404,7 +2401,7 @@ export const WaitForPatternResponse: MessageFns<WaitForPatternResponse> = {
 };
 
 function createBaseReadOutputRequest(): ReadOutputRequest {
-  return { terminalId: "", from: 0n, to: undefined };
+  return { terminalId: "", from: 0, to: undefined };
 }
 
 export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
@@ -2412,16 +2409,10 @@ export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
     if (message.terminalId !== "") {
       writer.uint32(10).string(message.terminalId);
     }
-    if (message.from !== 0n) {
-      if (BigInt.asIntN(64, message.from) !== message.from) {
-        throw new globalThis.Error("value provided for field message.from of type int64 too large");
-      }
-      writer.uint32(16).int64(message.from);
+    if (message.from !== 0) {
+      writer.uint32(16).int64(BigInt(message.from));
     }
     if (message.to !== undefined) {
-      if (BigInt.asIntN(64, message.to) !== message.to) {
-        throw new globalThis.Error("value provided for field message.to of type int64 too large");
-      }
       writer.uint32(24).int64(message.to);
     }
     return writer;
@@ -2453,7 +2444,7 @@ export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
               break;
             }
 
-            message.from = reader.int64() as bigint;
+            message.from = longToNumber(reader.int64());
             continue;
           }
           case 3: {
@@ -2461,7 +2452,7 @@ export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
               break;
             }
 
-            message.to = reader.int64() as bigint;
+            message.to = longToNumber(reader.int64());
             continue;
           }
         }
@@ -2482,32 +2473,26 @@ export const ReadOutputRequest: MessageFns<ReadOutputRequest> = {
   fromPartial(object: DeepPartial<ReadOutputRequest>): ReadOutputRequest {
     const message = createBaseReadOutputRequest();
     message.terminalId = object.terminalId ?? "";
-    message.from = (object.from !== undefined && object.from !== null) ? BigInt(object.from) : 0n;
-    message.to = (object.to !== undefined && object.to !== null) ? BigInt(object.to) : undefined;
+    message.from = object.from ?? 0;
+    message.to = object.to ?? undefined;
     return message;
   },
 };
 
 function createBaseReadOutputResponse(): ReadOutputResponse {
-  return { from: 0n, data: new Uint8Array(0), end: 0n };
+  return { from: 0, data: new Uint8Array(0), end: 0 };
 }
 
 export const ReadOutputResponse: MessageFns<ReadOutputResponse> = {
   encode(message: ReadOutputResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.from !== 0n) {
-      if (BigInt.asIntN(64, message.from) !== message.from) {
-        throw new globalThis.Error("value provided for field message.from of type int64 too large");
-      }
-      writer.uint32(8).int64(message.from);
+    if (message.from !== 0) {
+      writer.uint32(8).int64(BigInt(message.from));
     }
     if (message.data.length !== 0) {
       writer.uint32(18).bytes(message.data);
     }
-    if (message.end !== 0n) {
-      if (BigInt.asIntN(64, message.end) !== message.end) {
-        throw new globalThis.Error("value provided for field message.end of type int64 too large");
-      }
-      writer.uint32(24).int64(message.end);
+    if (message.end !== 0) {
+      writer.uint32(24).int64(BigInt(message.end));
     }
     return writer;
   },
@@ -2530,7 +2515,7 @@ export const ReadOutputResponse: MessageFns<ReadOutputResponse> = {
               break;
             }
 
-            message.from = reader.int64() as bigint;
+            message.from = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -2546,7 +2531,7 @@ export const ReadOutputResponse: MessageFns<ReadOutputResponse> = {
               break;
             }
 
-            message.end = reader.int64() as bigint;
+            message.end = longToNumber(reader.int64());
             continue;
           }
         }
@@ -2566,9 +2551,9 @@ export const ReadOutputResponse: MessageFns<ReadOutputResponse> = {
   },
   fromPartial(object: DeepPartial<ReadOutputResponse>): ReadOutputResponse {
     const message = createBaseReadOutputResponse();
-    message.from = (object.from !== undefined && object.from !== null) ? BigInt(object.from) : 0n;
+    message.from = object.from ?? 0;
     message.data = object.data ?? new Uint8Array(0);
-    message.end = (object.end !== undefined && object.end !== null) ? BigInt(object.end) : 0n;
+    message.end = object.end ?? 0;
     return message;
   },
 };
@@ -2978,7 +2963,7 @@ export const ReadScreenRequest: MessageFns<ReadScreenRequest> = {
 };
 
 function createBaseReadScreenResponse(): ReadScreenResponse {
-  return { text: "", cols: 0, rows: 0, offset: 0n };
+  return { text: "", cols: 0, rows: 0, offset: 0 };
 }
 
 export const ReadScreenResponse: MessageFns<ReadScreenResponse> = {
@@ -2992,11 +2977,8 @@ export const ReadScreenResponse: MessageFns<ReadScreenResponse> = {
     if (message.rows !== 0) {
       writer.uint32(24).uint32(message.rows);
     }
-    if (message.offset !== 0n) {
-      if (BigInt.asIntN(64, message.offset) !== message.offset) {
-        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
-      }
-      writer.uint32(32).int64(message.offset);
+    if (message.offset !== 0) {
+      writer.uint32(32).int64(BigInt(message.offset));
     }
     return writer;
   },
@@ -3043,7 +3025,7 @@ export const ReadScreenResponse: MessageFns<ReadScreenResponse> = {
               break;
             }
 
-            message.offset = reader.int64() as bigint;
+            message.offset = longToNumber(reader.int64());
             continue;
           }
         }
@@ -3066,7 +3048,7 @@ export const ReadScreenResponse: MessageFns<ReadScreenResponse> = {
     message.text = object.text ?? "";
     message.cols = object.cols ?? 0;
     message.rows = object.rows ?? 0;
-    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.offset = object.offset ?? 0;
     return message;
   },
 };
@@ -3127,7 +3109,7 @@ export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
 };
 
 function createBaseGetMetricsResponse(): GetMetricsResponse {
-  return { cpuPercent: 0, memoryBytes: 0n, processes: 0, readBytes: undefined, writtenBytes: undefined };
+  return { cpuPercent: 0, memoryBytes: 0, processes: 0, readBytes: undefined, writtenBytes: undefined };
 }
 
 export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
@@ -3135,25 +3117,16 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     if (message.cpuPercent !== 0) {
       writer.uint32(9).double(message.cpuPercent);
     }
-    if (message.memoryBytes !== 0n) {
-      if (BigInt.asIntN(64, message.memoryBytes) !== message.memoryBytes) {
-        throw new globalThis.Error("value provided for field message.memoryBytes of type int64 too large");
-      }
-      writer.uint32(16).int64(message.memoryBytes);
+    if (message.memoryBytes !== 0) {
+      writer.uint32(16).int64(BigInt(message.memoryBytes));
     }
     if (message.processes !== 0) {
       writer.uint32(24).uint32(message.processes);
     }
     if (message.readBytes !== undefined) {
-      if (BigInt.asIntN(64, message.readBytes) !== message.readBytes) {
-        throw new globalThis.Error("value provided for field message.readBytes of type int64 too large");
-      }
       writer.uint32(32).int64(message.readBytes);
     }
     if (message.writtenBytes !== undefined) {
-      if (BigInt.asIntN(64, message.writtenBytes) !== message.writtenBytes) {
-        throw new globalThis.Error("value provided for field message.writtenBytes of type int64 too large");
-      }
       writer.uint32(40).int64(message.writtenBytes);
     }
     return writer;
@@ -3185,7 +3158,7 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
               break;
             }
 
-            message.memoryBytes = reader.int64() as bigint;
+            message.memoryBytes = longToNumber(reader.int64());
             continue;
           }
           case 3: {
@@ -3201,7 +3174,7 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
               break;
             }
 
-            message.readBytes = reader.int64() as bigint;
+            message.readBytes = longToNumber(reader.int64());
             continue;
           }
           case 5: {
@@ -3209,7 +3182,7 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
               break;
             }
 
-            message.writtenBytes = reader.int64() as bigint;
+            message.writtenBytes = longToNumber(reader.int64());
             continue;
           }
         }
@@ -3230,16 +3203,10 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
   fromPartial(object: DeepPartial<GetMetricsResponse>): GetMetricsResponse {
     const message = createBaseGetMetricsResponse();
     message.cpuPercent = object.cpuPercent ?? 0;
-    message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
-      ? BigInt(object.memoryBytes)
-      : 0n;
+    message.memoryBytes = object.memoryBytes ?? 0;
     message.processes = object.processes ?? 0;
-    message.readBytes = (object.readBytes !== undefined && object.readBytes !== null)
-      ? BigInt(object.readBytes)
-      : undefined;
-    message.writtenBytes = (object.writtenBytes !== undefined && object.writtenBytes !== null)
-      ? BigInt(object.writtenBytes)
-      : undefined;
+    message.readBytes = object.readBytes ?? undefined;
+    message.writtenBytes = object.writtenBytes ?? undefined;
     return message;
   },
 };
@@ -3542,9 +3509,6 @@ export const AttachTerminalRequest: MessageFns<AttachTerminalRequest> = {
         AttachOpen.encode(message.payload.value, writer.uint32(10).fork()).join();
         break;
       case "ack":
-        if (BigInt.asIntN(64, message.payload.value) !== message.payload.value) {
-          throw new globalThis.Error("value provided for field message.payload.value of type int64 too large");
-        }
         writer.uint32(16).int64(message.payload.value);
         break;
       case "input":
@@ -3583,7 +3547,7 @@ export const AttachTerminalRequest: MessageFns<AttachTerminalRequest> = {
               break;
             }
 
-            message.payload = { $case: "ack", value: reader.int64() as bigint };
+            message.payload = { $case: "ack", value: longToNumber(reader.int64()) };
             continue;
           }
           case 3: {
@@ -3628,7 +3592,7 @@ export const AttachTerminalRequest: MessageFns<AttachTerminalRequest> = {
       }
       case "ack": {
         if (object.payload?.value !== undefined && object.payload?.value !== null) {
-          message.payload = { $case: "ack", value: BigInt(object.payload.value) };
+          message.payload = { $case: "ack", value: object.payload.value };
         }
         break;
       }
@@ -3666,9 +3630,6 @@ export const AttachOpen: MessageFns<AttachOpen> = {
       writer.uint32(10).string(message.terminalId);
     }
     if (message.from !== undefined) {
-      if (BigInt.asIntN(64, message.from) !== message.from) {
-        throw new globalThis.Error("value provided for field message.from of type int64 too large");
-      }
       writer.uint32(16).int64(message.from);
     }
     if (message.scrollback !== undefined) {
@@ -3712,7 +3673,7 @@ export const AttachOpen: MessageFns<AttachOpen> = {
               break;
             }
 
-            message.from = reader.int64() as bigint;
+            message.from = longToNumber(reader.int64());
             continue;
           }
           case 3: {
@@ -3765,7 +3726,7 @@ export const AttachOpen: MessageFns<AttachOpen> = {
   fromPartial(object: DeepPartial<AttachOpen>): AttachOpen {
     const message = createBaseAttachOpen();
     message.terminalId = object.terminalId ?? "";
-    message.from = (object.from !== undefined && object.from !== null) ? BigInt(object.from) : undefined;
+    message.from = object.from ?? undefined;
     message.scrollback = object.scrollback ?? undefined;
     message.windowBytes = object.windowBytes ?? 0;
     message.isForeground = object.isForeground ?? false;
@@ -3976,16 +3937,13 @@ export const AttachTerminalResponse: MessageFns<AttachTerminalResponse> = {
 };
 
 function createBaseTerminalSnapshot(): TerminalSnapshot {
-  return { offset: 0n, cols: 0, rows: 0, data: "", text: "", droppedBytes: 0n };
+  return { offset: 0, cols: 0, rows: 0, data: "", text: "", droppedBytes: 0 };
 }
 
 export const TerminalSnapshot: MessageFns<TerminalSnapshot> = {
   encode(message: TerminalSnapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.offset !== 0n) {
-      if (BigInt.asIntN(64, message.offset) !== message.offset) {
-        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
-      }
-      writer.uint32(8).int64(message.offset);
+    if (message.offset !== 0) {
+      writer.uint32(8).int64(BigInt(message.offset));
     }
     if (message.cols !== 0) {
       writer.uint32(16).uint32(message.cols);
@@ -3999,11 +3957,8 @@ export const TerminalSnapshot: MessageFns<TerminalSnapshot> = {
     if (message.text !== "") {
       writer.uint32(42).string(message.text);
     }
-    if (message.droppedBytes !== 0n) {
-      if (BigInt.asIntN(64, message.droppedBytes) !== message.droppedBytes) {
-        throw new globalThis.Error("value provided for field message.droppedBytes of type int64 too large");
-      }
-      writer.uint32(48).int64(message.droppedBytes);
+    if (message.droppedBytes !== 0) {
+      writer.uint32(48).int64(BigInt(message.droppedBytes));
     }
     return writer;
   },
@@ -4026,7 +3981,7 @@ export const TerminalSnapshot: MessageFns<TerminalSnapshot> = {
               break;
             }
 
-            message.offset = reader.int64() as bigint;
+            message.offset = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -4066,7 +4021,7 @@ export const TerminalSnapshot: MessageFns<TerminalSnapshot> = {
               break;
             }
 
-            message.droppedBytes = reader.int64() as bigint;
+            message.droppedBytes = longToNumber(reader.int64());
             continue;
           }
         }
@@ -4086,29 +4041,24 @@ export const TerminalSnapshot: MessageFns<TerminalSnapshot> = {
   },
   fromPartial(object: DeepPartial<TerminalSnapshot>): TerminalSnapshot {
     const message = createBaseTerminalSnapshot();
-    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.offset = object.offset ?? 0;
     message.cols = object.cols ?? 0;
     message.rows = object.rows ?? 0;
     message.data = object.data ?? "";
     message.text = object.text ?? "";
-    message.droppedBytes = (object.droppedBytes !== undefined && object.droppedBytes !== null)
-      ? BigInt(object.droppedBytes)
-      : 0n;
+    message.droppedBytes = object.droppedBytes ?? 0;
     return message;
   },
 };
 
 function createBaseTerminalOutput(): TerminalOutput {
-  return { offset: 0n, data: new Uint8Array(0) };
+  return { offset: 0, data: new Uint8Array(0) };
 }
 
 export const TerminalOutput: MessageFns<TerminalOutput> = {
   encode(message: TerminalOutput, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.offset !== 0n) {
-      if (BigInt.asIntN(64, message.offset) !== message.offset) {
-        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
-      }
-      writer.uint32(8).int64(message.offset);
+    if (message.offset !== 0) {
+      writer.uint32(8).int64(BigInt(message.offset));
     }
     if (message.data.length !== 0) {
       writer.uint32(18).bytes(message.data);
@@ -4134,7 +4084,7 @@ export const TerminalOutput: MessageFns<TerminalOutput> = {
               break;
             }
 
-            message.offset = reader.int64() as bigint;
+            message.offset = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -4162,29 +4112,23 @@ export const TerminalOutput: MessageFns<TerminalOutput> = {
   },
   fromPartial(object: DeepPartial<TerminalOutput>): TerminalOutput {
     const message = createBaseTerminalOutput();
-    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.offset = object.offset ?? 0;
     message.data = object.data ?? new Uint8Array(0);
     return message;
   },
 };
 
 function createBaseOutputGap(): OutputGap {
-  return { from: 0n, to: 0n };
+  return { from: 0, to: 0 };
 }
 
 export const OutputGap: MessageFns<OutputGap> = {
   encode(message: OutputGap, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.from !== 0n) {
-      if (BigInt.asIntN(64, message.from) !== message.from) {
-        throw new globalThis.Error("value provided for field message.from of type int64 too large");
-      }
-      writer.uint32(8).int64(message.from);
+    if (message.from !== 0) {
+      writer.uint32(8).int64(BigInt(message.from));
     }
-    if (message.to !== 0n) {
-      if (BigInt.asIntN(64, message.to) !== message.to) {
-        throw new globalThis.Error("value provided for field message.to of type int64 too large");
-      }
-      writer.uint32(16).int64(message.to);
+    if (message.to !== 0) {
+      writer.uint32(16).int64(BigInt(message.to));
     }
     return writer;
   },
@@ -4207,7 +4151,7 @@ export const OutputGap: MessageFns<OutputGap> = {
               break;
             }
 
-            message.from = reader.int64() as bigint;
+            message.from = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -4215,7 +4159,7 @@ export const OutputGap: MessageFns<OutputGap> = {
               break;
             }
 
-            message.to = reader.int64() as bigint;
+            message.to = longToNumber(reader.int64());
             continue;
           }
         }
@@ -4235,8 +4179,8 @@ export const OutputGap: MessageFns<OutputGap> = {
   },
   fromPartial(object: DeepPartial<OutputGap>): OutputGap {
     const message = createBaseOutputGap();
-    message.from = (object.from !== undefined && object.from !== null) ? BigInt(object.from) : 0n;
-    message.to = (object.to !== undefined && object.to !== null) ? BigInt(object.to) : 0n;
+    message.from = object.from ?? 0;
+    message.to = object.to ?? 0;
     return message;
   },
 };
@@ -4251,9 +4195,6 @@ export const WatchTerminalsRequest: MessageFns<WatchTerminalsRequest> = {
       TerminalFilter.encode(message.filter, writer.uint32(10).fork()).join();
     }
     if (message.afterSequence !== undefined) {
-      if (BigInt.asIntN(64, message.afterSequence) !== message.afterSequence) {
-        throw new globalThis.Error("value provided for field message.afterSequence of type int64 too large");
-      }
       writer.uint32(16).int64(message.afterSequence);
     }
     return writer;
@@ -4285,7 +4226,7 @@ export const WatchTerminalsRequest: MessageFns<WatchTerminalsRequest> = {
               break;
             }
 
-            message.afterSequence = reader.int64() as bigint;
+            message.afterSequence = longToNumber(reader.int64());
             continue;
           }
         }
@@ -4308,9 +4249,7 @@ export const WatchTerminalsRequest: MessageFns<WatchTerminalsRequest> = {
     message.filter = (object.filter !== undefined && object.filter !== null)
       ? TerminalFilter.fromPartial(object.filter)
       : undefined;
-    message.afterSequence = (object.afterSequence !== undefined && object.afterSequence !== null)
-      ? BigInt(object.afterSequence)
-      : undefined;
+    message.afterSequence = object.afterSequence ?? undefined;
     return message;
   },
 };
@@ -4397,16 +4336,13 @@ export const WatchTerminalsResponse: MessageFns<WatchTerminalsResponse> = {
 };
 
 function createBaseTerminalList(): TerminalList {
-  return { sequence: 0n, terminals: [] };
+  return { sequence: 0, terminals: [] };
 }
 
 export const TerminalList: MessageFns<TerminalList> = {
   encode(message: TerminalList, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.sequence !== 0n) {
-      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
-        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
-      }
-      writer.uint32(8).int64(message.sequence);
+    if (message.sequence !== 0) {
+      writer.uint32(8).int64(BigInt(message.sequence));
     }
     for (const v of message.terminals) {
       Terminal.encode(v!, writer.uint32(18).fork()).join();
@@ -4432,7 +4368,7 @@ export const TerminalList: MessageFns<TerminalList> = {
               break;
             }
 
-            message.sequence = reader.int64() as bigint;
+            message.sequence = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -4460,23 +4396,20 @@ export const TerminalList: MessageFns<TerminalList> = {
   },
   fromPartial(object: DeepPartial<TerminalList>): TerminalList {
     const message = createBaseTerminalList();
-    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.sequence = object.sequence ?? 0;
     message.terminals = object.terminals?.map((e) => Terminal.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseTerminalChange(): TerminalChange {
-  return { sequence: 0n, time: undefined, type: "", terminalId: "", terminal: undefined, data: undefined };
+  return { sequence: 0, time: undefined, type: "", terminalId: "", terminal: undefined, data: undefined };
 }
 
 export const TerminalChange: MessageFns<TerminalChange> = {
   encode(message: TerminalChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.sequence !== 0n) {
-      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
-        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
-      }
-      writer.uint32(8).int64(message.sequence);
+    if (message.sequence !== 0) {
+      writer.uint32(8).int64(BigInt(message.sequence));
     }
     if (message.time !== undefined) {
       Timestamp.encode(toTimestamp(message.time), writer.uint32(18).fork()).join();
@@ -4514,7 +4447,7 @@ export const TerminalChange: MessageFns<TerminalChange> = {
               break;
             }
 
-            message.sequence = reader.int64() as bigint;
+            message.sequence = longToNumber(reader.int64());
             continue;
           }
           case 2: {
@@ -4574,7 +4507,7 @@ export const TerminalChange: MessageFns<TerminalChange> = {
   },
   fromPartial(object: DeepPartial<TerminalChange>): TerminalChange {
     const message = createBaseTerminalChange();
-    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.sequence = object.sequence ?? 0;
     message.time = object.time ?? undefined;
     message.type = object.type ?? "";
     message.terminalId = object.terminalId ?? "";
@@ -4793,6 +4726,17 @@ function fromTimestamp(t: Timestamp): Date {
   let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
   millis += (t.nanos || 0) / 1_000_000;
   return new globalThis.Date(millis);
+}
+
+function longToNumber(int64: { toString(): string }): number {
+  const num = globalThis.Number(int64.toString());
+  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
+  }
+  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
+  }
+  return num;
 }
 
 interface MessageFns<T> {
