@@ -71,6 +71,8 @@ export default defineConfig(
       'node_modules/',
       'media/',
       'coverage/',
+      'src/protocol/gen/',
+      'test/conformance/gen/',
     ],
   },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },

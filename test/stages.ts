@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Check } from '../scripts/lib/checks.mjs';
-import { cycles, format, lint, manifest, runLanes, types } from '../scripts/lib/checks.mjs';
+import { cycles, format, lint, manifest, protos, runLanes, types } from '../scripts/lib/checks.mjs';
 import { hostTarget } from '../scripts/lib/nativeFiles.mjs';
 import { artifacts, repo } from '../scripts/lib/paths.mjs';
 import { seconds, signalTree } from '../scripts/lib/run.mjs';
@@ -125,7 +125,7 @@ const stages: readonly Stage[] = [
   {
     name: 'static',
     limitMinutes: 5,
-    run: () => checks([lint], [format, manifest, cycles, types]),
+    run: () => checks([lint], [format, manifest, protos, cycles, types]),
   },
   { name: 'unit', limitMinutes: 5, run: (limitMs) => vitest('unit', limitMs) },
   {

@@ -23,6 +23,10 @@ export const manifest = {
   name: 'manifest',
   args: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', 'scripts/generateManifest.mts', '--check'],
 };
+export const protos = {
+  name: 'protos',
+  args: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', 'scripts/generateProtos.mts', '--check'],
+};
 export const cycles = { name: 'cycles', args: ['scripts/checkCycles.mts'] };
 export const unit = { name: 'unit', args: [bin('vitest/vitest.mjs'), 'run', '--project', 'unit'] };
 

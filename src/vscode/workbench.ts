@@ -76,6 +76,7 @@ export class Workbench implements vscode.Disposable {
         limits: configuredLimits,
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
         defaultDirectory: () => defaultFolder(this.home),
+        servesGrpc: readSetting(settingIds.grpcEnabled),
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
         reachWindow,

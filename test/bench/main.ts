@@ -11,6 +11,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   memory: async () => (await import('./memory.bench.ts')).benchMemory(),
   runs: async () => (await import('./runs.bench.ts')).benchRuns(),
   editor: async () => (await import('./editor.bench.ts')).benchEditor(),
+  grpc: async () => (await import('./grpc.bench.ts')).benchGrpc(),
   activation: async () => (await import('./activation.bench.ts')).benchActivation(),
 };
 
