@@ -15,7 +15,9 @@ import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
 import { RunManager } from './runs/runManager.ts';
+import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
+import { SessionKeeper } from './sessions/sessionKeeper.ts';
 import { SessionManager } from './sessions/sessionManager.ts';
 import { PtyManager } from './terminals/ptyManager.ts';
 import { TerminalCommands } from './terminals/terminalCommands.ts';
@@ -60,6 +62,7 @@ const retryDelayMs = 2_000;
 export class Orchestrator {
   readonly events: EventLog;
   readonly sessions: SessionManager;
+  readonly messages: MessageLog;
   readonly terminals: PtyManager;
   /** Terminals as seed 003 has them: its operations, data and error texts, for every door. */
   readonly terminalSessions: TerminalSessions;
@@ -69,6 +72,7 @@ export class Orchestrator {
   readonly onDidFail: Event<OrchestratorError>;
 
   private readonly context: CoreContext;
+  private readonly keeper: SessionKeeper;
   private readonly meter: TerminalMeter;
   private readonly housekeeper: TerminalHousekeeper;
   private readonly disposables = new DisposableStore();
@@ -104,6 +108,8 @@ export class Orchestrator {
     this.processHost = processHost;
     this.onDidFail = failures.onDidFail;
     this.sessions = new SessionManager(this.context, (id) => this.endMembers(id));
+    this.messages = new MessageLog(this.context, this.sessions);
+    this.keeper = this.disposables.add(new SessionKeeper(this.context, this.sessions));
     this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
     this.meter = this.disposables.add(new TerminalMeter(this.context));
     this.housekeeper = this.disposables.add(new TerminalHousekeeper(this.context, this.terminals));
@@ -188,6 +194,7 @@ export class Orchestrator {
     this._isReady = true;
     executor.open();
     this.sessions.resumeClosing();
+    this.keeper.watch();
     this.meter.watch();
     this.housekeeper.watch();
   }

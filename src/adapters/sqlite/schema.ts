@@ -53,6 +53,33 @@ const migrations: readonly string[] = [
     sequence INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Sessions get what contract 001 tells of them; `idle` now means untouched for long, so that nothing must change there.
+  `
+  UPDATE session SET json = json_patch(
+    json_object(
+      'description', '', 'labels', json('{}'), 'tags', json('[]'), 'taskHistory', json('[]'),
+      'updatedAt', json_extract(json, '$.lastActiveAt'),
+      'preferences', json('{"timezone":"","language":"","theme":"","notifications":false}'),
+      'config', json('{
+        "maxContainers":0,"maxDurationMs":0,"idleTimeoutMs":0,
+        "resourceLimits":{"nanoCpus":0,"memoryBytes":0,"memorySwap":0},"allowedImages":[],
+        "policy":{"allowNetwork":false,"allowedNetworks":[],"allowVolumeMount":false,"allowedPaths":[],"requireApproval":false}
+      }')
+    ),
+    json
+  ) WHERE json_valid(json);
+
+  CREATE TABLE message (
+    position INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX message_by_id ON message (session_id, id);
+  CREATE INDEX message_by_session ON message (session_id, position);
+
+  ALTER TABLE event ADD COLUMN extra TEXT;
+  `,
 ];
 
 export const schemaVersion = migrations.length;

@@ -4,6 +4,7 @@ import type { IdSource } from '../../base/ids.ts';
 import type { NewEvent, OrchestratorEvent } from '../../core/events/event.ts';
 import type {
   EventFilter,
+  MessageFilter,
   RunFilter,
   Store,
   StoredKind,
@@ -11,6 +12,7 @@ import type {
   StoreTransaction,
 } from '../../core/ports/store.ts';
 import { isRunEnded, type Run } from '../../core/runs/run.ts';
+import type { Message } from '../../core/sessions/message.ts';
 import { corruptStore, isCorruption, sqliteError } from './sqliteErrors.ts';
 
 type Row = Record<string, SQLOutputValue>;
@@ -106,6 +108,25 @@ export class SqliteConnection implements Store {
     return rows.map((row) => this.eventOf(row));
   }
 
+  readMessages({ sessionId, after, last }: MessageFilter): Message[] {
+    const rows = this.all(
+      `SELECT json FROM message WHERE session_id = ?
+       AND position > ifnull((SELECT position FROM message WHERE session_id = ? AND id = ?), 0)
+       ORDER BY position DESC LIMIT ?`,
+      sessionId,
+      sessionId,
+      after ?? '',
+      // SQLite takes a negative limit for none.
+      last === undefined ? -1 : Math.max(0, Math.floor(last)),
+    );
+    return rows.reverse().map((row) => this.parse<Message>(row['json']));
+  }
+
+  getMessage(sessionId: string, id: string): Message | undefined {
+    const row = this.first('SELECT json FROM message WHERE session_id = ? AND id = ?', sessionId, id);
+    return row === undefined ? undefined : this.parse<Message>(row['json']);
+  }
+
   lastSequence(): number {
     return numberOf(this.first("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?.['seq']);
   }
@@ -122,6 +143,7 @@ export class SqliteConnection implements Store {
       const row = this.first(`SELECT json FROM ${kind} ORDER BY position DESC LIMIT 1`);
       if (row !== undefined) this.parse(row['json']);
     }
+    this.first('SELECT json FROM message LIMIT 1');
     const event = this.first('SELECT * FROM event ORDER BY sequence DESC LIMIT 1');
     if (event !== undefined) this.eventOf(event);
     this.first('SELECT sequence FROM worker_cursor LIMIT 1');
@@ -144,6 +166,15 @@ export class SqliteConnection implements Store {
       this.run('DELETE FROM worker_cursor WHERE worker_id = ?', id);
     },
     append: (event) => this.append(event),
+    addMessage: (message) => {
+      const { sessionId, id } = message;
+      this.run(
+        'INSERT INTO message (session_id, id, json) VALUES (?, ?, ?)',
+        sessionId,
+        id,
+        JSON.stringify(message),
+      );
+    },
     setWorkerCursor: (workerId, sequence) => {
       this.run(
         `INSERT INTO worker_cursor (worker_id, sequence) VALUES (?, ?)
@@ -177,9 +208,11 @@ export class SqliteConnection implements Store {
 
   private append(event: NewEvent): OrchestratorEvent {
     const id = this.ids.hexId();
-    const { type, time, sessionId, runId, terminalId, data } = event;
+    const { type, time, sessionId, runId, terminalId, data, ...extra } = event;
+    const extraJson = JSON.stringify(extra);
     const { lastInsertRowid } = this.run(
-      `INSERT INTO event (id, type, time, session_id, run_id, terminal_id, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO event (id, type, time, session_id, run_id, terminal_id, data, extra)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       type,
       Math.round(time),
@@ -187,6 +220,7 @@ export class SqliteConnection implements Store {
       runId ?? null,
       terminalId ?? null,
       JSON.stringify(data),
+      extraJson === '{}' ? null : extraJson,
     );
     return { ...event, time: Math.round(time), id, sequence: Number(lastInsertRowid) };
   }
@@ -203,6 +237,7 @@ export class SqliteConnection implements Store {
       type: textOf(row['type']) ?? '',
       time: numberOf(row['time']),
       ...scope,
+      ...(row['extra'] === null ? {} : this.parse<Partial<OrchestratorEvent>>(row['extra'])),
       data: this.parse(row['data']),
     };
   }

@@ -105,6 +105,7 @@ function checkWholly(database: DatabaseSync, path: string): void {
     ['session', 'json'],
     ['terminal', 'json'],
     ['run', 'json'],
+    ['message', 'json'],
     ['event', 'data'],
   ] as const) {
     const broken = database.prepare(`SELECT 1 FROM ${table} WHERE NOT json_valid(${column}) LIMIT 1`).get();

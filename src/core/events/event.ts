@@ -10,8 +10,21 @@ export interface OrchestratorEvent {
   readonly sessionId?: string | undefined;
   readonly runId?: string | undefined;
   readonly terminalId?: string | undefined;
+  readonly containerId?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly taskId?: string | undefined;
+  /** Joins a question and its answer. */
+  readonly correlationId?: string | undefined;
+  /** Which part of the product tells of it; `orchestrator` when missing. */
+  readonly source?: string | undefined;
+  /** `normal` when missing. */
+  readonly priority?: Priority | undefined;
+  /** Those of what it is about: of the session, the agent. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly data: Readonly<Record<string, unknown>>;
 }
+
+export type Priority = 'low' | 'normal' | 'high' | 'critical';
 
 export type NewEvent = Omit<OrchestratorEvent, 'sequence' | 'id'>;
 
@@ -27,8 +40,10 @@ export interface CoreEventData {
     readonly state: string;
     readonly cwd: string;
   };
-  'session.updated': { readonly name: string; readonly state: string };
-  'session.closed': { readonly name: string };
+  /** `busy` stands there where the first thing began to run in it or the last one ended. */
+  'session.updated': { readonly name: string; readonly state: string; readonly busy?: boolean };
+  'session.closed': { readonly name: string; readonly state: 'closed'; readonly reason: string | null };
+  'message.sent': { readonly message_id: string; readonly role: string };
   'terminal.created': {
     readonly name: string;
     readonly managed_by: string | null;

@@ -1,9 +1,10 @@
 import type { Store, StoredKind, StoredKinds, StoreTransaction } from '../ports/store.ts';
+import type { Message } from '../sessions/message.ts';
 import type { CoreEventData, CoreEventType, NewEvent, OrchestratorEvent } from './event.ts';
 import type { StateChange, StateMirror } from './stateMirror.ts';
 
 /** What an event belongs to. */
-export type EventScope = Pick<NewEvent, 'sessionId' | 'runId' | 'terminalId'>;
+export type EventScope = Omit<NewEvent, 'type' | 'time' | 'data'>;
 
 /** A store transaction that also answers with what it has written so far. */
 export interface LogTransaction extends StoreTransaction {
@@ -61,6 +62,10 @@ export class RecordingTransaction implements LogTransaction {
 
   report<T extends CoreEventType>(type: T, scope: EventScope, data: CoreEventData[T]): OrchestratorEvent {
     return this.append({ ...scope, type, time: this.time, data: { ...data } });
+  }
+
+  addMessage(message: Message): void {
+    this.tx.addMessage(message);
   }
 
   setWorkerCursor(workerId: string, sequence: number): void {

@@ -1,6 +1,7 @@
 import type { Disposable } from '../../base/disposable.ts';
 import type { NewEvent, OrchestratorEvent } from '../events/event.ts';
 import type { Run } from '../runs/run.ts';
+import type { Message } from '../sessions/message.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Terminal } from '../terminals/terminal.ts';
 
@@ -29,6 +30,9 @@ export interface Store extends Disposable {
   /** Runs newest first, ended ones too; `before` is the id of the last run of the previous page. */
   listRuns(filter: RunFilter): Run[];
   readEvents(filter: EventFilter): OrchestratorEvent[];
+  /** What was said in a session, oldest first. */
+  readMessages(filter: MessageFilter): Message[];
+  getMessage(sessionId: string, id: string): Message | undefined;
   /** The last sequence in the log, 0 when it is empty. */
   lastSequence(): number;
   /** The last worker sequence that was ingested, 0 for none. */
@@ -41,7 +45,17 @@ export interface StoreTransaction {
   delete(kind: StoredKind, id: string): void;
   /** Gives the event its sequence and id and stores it. */
   append(event: NewEvent): OrchestratorEvent;
+  /** Its id must be new in its session. */
+  addMessage(message: Message): void;
   setWorkerCursor(workerId: string, sequence: number): void;
+}
+
+export interface MessageFilter {
+  readonly sessionId: string;
+  /** Only what was said after the message of this id. */
+  readonly after?: string | undefined;
+  /** Only the last so many; all when missing. */
+  readonly last?: number | undefined;
 }
 
 export interface EventFilter {
