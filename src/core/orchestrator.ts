@@ -4,6 +4,7 @@ import type { Event } from '../base/emitter.ts';
 import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
+import { AgentRegistry } from './agents/agentRegistry.ts';
 import type { CoreContext } from './context.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
@@ -19,6 +20,8 @@ import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
 import { SessionKeeper } from './sessions/sessionKeeper.ts';
 import { SessionManager } from './sessions/sessionManager.ts';
+import { releaseTasks } from './tasks/taskChanges.ts';
+import { TaskManager } from './tasks/taskManager.ts';
 import { PtyManager } from './terminals/ptyManager.ts';
 import { TerminalCommands } from './terminals/terminalCommands.ts';
 import { TerminalHousekeeper } from './terminals/terminalHousekeeper.ts';
@@ -67,6 +70,8 @@ export class Orchestrator {
   /** Terminals as seed 003 has them: its operations, data and error texts, for every door. */
   readonly terminalSessions: TerminalSessions;
   readonly runs: RunManager;
+  readonly agents: AgentRegistry;
+  readonly tasks: TaskManager;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -110,6 +115,11 @@ export class Orchestrator {
     this.sessions = new SessionManager(this.context, (id) => this.endMembers(id));
     this.messages = new MessageLog(this.context, this.sessions);
     this.keeper = this.disposables.add(new SessionKeeper(this.context, this.sessions));
+    this.agents = this.disposables.add(
+      new AgentRegistry(this.context, (tx, agent, why) => releaseTasks(tx, state, agent, why, clock.now())),
+    );
+    this.tasks = this.disposables.add(new TaskManager(this.context, this.sessions, this.agents));
+    this.agents.onDidArrive = () => this.tasks.dispatcher.schedule();
     this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
     this.meter = this.disposables.add(new TerminalMeter(this.context));
     this.housekeeper = this.disposables.add(new TerminalHousekeeper(this.context, this.terminals));
@@ -195,6 +205,8 @@ export class Orchestrator {
     executor.open();
     this.sessions.resumeClosing();
     this.keeper.watch();
+    this.agents.watch();
+    this.tasks.dispatcher.open();
     this.meter.watch();
     this.housekeeper.watch();
   }
@@ -285,6 +297,9 @@ export class Orchestrator {
         await this.runs.waitForEnd(run.id);
       }),
     );
+    for (const task of this.tasks.active()) {
+      if (task.sessionId === sessionId) this.tasks.cancel(task.id, 'its session is closing');
+    }
     const live = this.terminals.list({ sessionId }).filter((terminal) => terminal.state !== 'exited');
     await Promise.all(live.map((terminal) => this.terminals.kill(terminal.id)));
   }

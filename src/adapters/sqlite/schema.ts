@@ -78,6 +78,34 @@ const migrations: readonly string[] = [
   CREATE UNIQUE INDEX message_by_id ON message (session_id, id);
   CREATE INDEX message_by_session ON message (session_id, position);
 
+  CREATE TABLE agent (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE task (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session_id TEXT NOT NULL,
+    agent_id TEXT,
+    is_live INTEGER NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX task_by_session ON task (session_id, position);
+  CREATE INDEX task_by_agent ON task (agent_id, position);
+  CREATE INDEX task_live ON task (position) WHERE is_live = 1;
+
+  CREATE TABLE task_chunk (
+    task_id TEXT NOT NULL,
+    is_input INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    end INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (task_id, is_input, offset)
+  ) STRICT;
+
   ALTER TABLE event ADD COLUMN extra TEXT;
   `,
 ];

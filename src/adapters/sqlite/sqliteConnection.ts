@@ -13,11 +13,19 @@ import type {
 } from '../../core/ports/store.ts';
 import { isRunEnded, type Run } from '../../core/runs/run.ts';
 import type { Message } from '../../core/sessions/message.ts';
+import {
+  type AgentTask,
+  boundAgent,
+  isTaskEnded,
+  type TaskChunk,
+  type TaskFilter,
+} from '../../core/tasks/task.ts';
 import { corruptStore, isCorruption, sqliteError } from './sqliteErrors.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
 const eventPageLimit = 10_000;
+const taskPage = 1_000;
 
 /** The store on an open database whose schema is up to date. Owns the database. */
 export class SqliteConnection implements Store {
@@ -127,6 +135,56 @@ export class SqliteConnection implements Store {
     return row === undefined ? undefined : this.parse<Message>(row['json']);
   }
 
+  listTasks(filter: TaskFilter): AgentTask[] {
+    const { limit = taskPage } = filter;
+    const conditions: string[] = [];
+    const values: SQLInputValue[] = [];
+    for (const [condition, value] of [
+      ['agent_id = ?', filter.agentId],
+      ['session_id = ?', filter.sessionId],
+      ["json_extract(json, '$.state') = ?", filter.state],
+      ["json_extract(json, '$.type') = ?", filter.type],
+      ["json_extract(json, '$.priority') = ?", filter.priority],
+      ["json_extract(json, '$.createdAt') > ?", filter.createdAfter],
+      ["json_extract(json, '$.createdAt') < ?", filter.createdBefore],
+    ] as const) {
+      if (value === undefined) continue;
+      conditions.push(condition);
+      values.push(value);
+    }
+    const rows = this.all(
+      `SELECT json FROM task ${whereClause(conditions)} ORDER BY position DESC LIMIT ?`,
+      ...values,
+      Math.max(0, Math.floor(limit)),
+    );
+    return rows.reverse().map((row) => this.parse<AgentTask>(row['json']));
+  }
+
+  listLiveTasks(): AgentTask[] {
+    return this.all('SELECT json FROM task WHERE is_live = 1 ORDER BY position').map((row) =>
+      this.parse<AgentTask>(row['json']),
+    );
+  }
+
+  readTaskChunks(taskId: string, kind: 'input' | 'output', from: number, maxBytes: number): TaskChunk[] {
+    const rows = this.all(
+      `SELECT offset, stream, data FROM task_chunk
+       WHERE task_id = ?1 AND is_input = ?2 AND end > ?3 AND offset < ?4 + max(?3, (
+         SELECT ifnull(min(offset), 0) FROM task_chunk
+         WHERE task_id = ?1 AND is_input = ?2 AND end > ?3
+       )) ORDER BY offset`,
+      taskId,
+      kind === 'input' ? 1 : 0,
+      from,
+      maxBytes,
+    );
+    return rows.map((row) => ({
+      offset: numberOf(row['offset']),
+      stream: textOf(row['stream']) as TaskChunk['stream'],
+      data: row['data'] instanceof Uint8Array ? row['data'] : new Uint8Array(),
+    }));
+  }
+
   lastSequence(): number {
     return numberOf(this.first("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?.['seq']);
   }
@@ -139,7 +197,7 @@ export class SqliteConnection implements Store {
 
   /** Touches every table, so that opening meets what is plainly broken. */
   readNewest(): void {
-    for (const kind of ['session', 'terminal', 'run'] as const) {
+    for (const kind of ['session', 'terminal', 'run', 'agent', 'task'] as const) {
       const row = this.first(`SELECT json FROM ${kind} ORDER BY position DESC LIMIT 1`);
       if (row !== undefined) this.parse(row['json']);
     }
@@ -161,11 +219,26 @@ export class SqliteConnection implements Store {
     },
     delete: (kind, id) => {
       this.run(`DELETE FROM ${kind} WHERE id = ?`, id);
+      if (kind === 'task') this.run('DELETE FROM task_chunk WHERE task_id = ?', id);
       if (kind !== 'run') return;
       this.run('DELETE FROM event WHERE run_id = ?', id);
       this.run('DELETE FROM worker_cursor WHERE worker_id = ?', id);
     },
     append: (event) => this.append(event),
+    addTaskChunk: (taskId, { offset, stream, data }) => {
+      this.run(
+        'INSERT INTO task_chunk (task_id, is_input, offset, end, stream, data) VALUES (?, ?, ?, ?, ?, ?)',
+        taskId,
+        stream === 'stdin' ? 1 : 0,
+        offset,
+        offset + data.length,
+        stream,
+        data,
+      );
+    },
+    dropTaskOutput: (taskId, before) => {
+      this.run('DELETE FROM task_chunk WHERE task_id = ? AND is_input = 0 AND end <= ?', taskId, before);
+    },
     addMessage: (message) => {
       const { sessionId, id } = message;
       this.run(
@@ -187,6 +260,19 @@ export class SqliteConnection implements Store {
 
   private put<K extends StoredKind>(kind: K, value: StoredKinds[K]): void {
     const json = JSON.stringify(value);
+    if ('target' in value) {
+      const agentId = value.agentId ?? boundAgent(value) ?? null;
+      this.run(
+        `INSERT INTO task (id, session_id, agent_id, is_live, json) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, is_live = excluded.is_live, json = excluded.json`,
+        value.id,
+        value.sessionId,
+        agentId,
+        isTaskEnded(value) ? 0 : 1,
+        json,
+      );
+      return;
+    }
     if (!('request' in value)) {
       this.run(
         `INSERT INTO ${kind} (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json`,

@@ -44,6 +44,20 @@ export interface CoreEventData {
   'session.updated': { readonly name: string; readonly state: string; readonly busy?: boolean };
   'session.closed': { readonly name: string; readonly state: 'closed'; readonly reason: string | null };
   'message.sent': { readonly message_id: string; readonly role: string };
+  'agent.registered': { readonly name: string; readonly type: string };
+  'agent.unregistered': { readonly name: string; readonly reason: string | null };
+  /** No sign of life for longer than the limit; its tasks were taken from it. */
+  'agent.lost': { readonly name: string; readonly silent_ms: number };
+  'agent.returned': { readonly name: string };
+  'task.created': TaskEventData;
+  /** It was dispatched, began, went on, or waits again for another attempt. */
+  'task.updated': TaskEventData & { readonly error?: string };
+  /** Where the bytes stand; they are read from the task. */
+  'task.output': { readonly stream: string; readonly from: number; readonly to: number };
+  'task.input': { readonly from: number; readonly to: number };
+  'task.completed': TaskEventData & { readonly exit_code: number };
+  /** `state` tells failed, cancelled and timed out apart. */
+  'task.failed': TaskEventData & { readonly code: string; readonly error: string };
   'terminal.created': {
     readonly name: string;
     readonly managed_by: string | null;
@@ -91,6 +105,15 @@ export interface CoreEventData {
     readonly ended_runs: number;
     readonly ended_terminals: number;
   };
+}
+
+interface TaskEventData {
+  readonly name: string;
+  readonly state: string;
+  readonly agent_id: string | null;
+  readonly attempt: number;
+  /** 0 to 1. */
+  readonly progress: number;
 }
 
 export type CoreEventType = keyof CoreEventData;
