@@ -6,6 +6,7 @@ import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { AgentRegistry } from './agents/agentRegistry.ts';
 import type { CoreContext } from './context.ts';
+import { EventHub } from './events/eventHub.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
@@ -64,6 +65,8 @@ const retryDelayMs = 2_000;
  */
 export class Orchestrator {
   readonly events: EventLog;
+  /** The log for doors with many subscribers, some of them slow. */
+  readonly subscriptions: EventHub;
   readonly sessions: SessionManager;
   readonly messages: MessageLog;
   readonly terminals: PtyManager;
@@ -110,6 +113,7 @@ export class Orchestrator {
       failures,
     };
     this.events = log;
+    this.subscriptions = this.disposables.add(new EventHub(log, clock, logger));
     this.processHost = processHost;
     this.onDidFail = failures.onDidFail;
     this.sessions = new SessionManager(this.context, (id) => this.endMembers(id));
