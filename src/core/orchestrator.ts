@@ -5,6 +5,7 @@ import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { AgentRegistry } from './agents/agentRegistry.ts';
+import { Conversations } from './agents/conversations.ts';
 import type { CoreContext } from './context.ts';
 import { EventHub } from './events/eventHub.ts';
 import { EventLog } from './events/eventLog.ts';
@@ -75,6 +76,7 @@ export class Orchestrator {
   readonly runs: RunManager;
   readonly agents: AgentRegistry;
   readonly tasks: TaskManager;
+  readonly conversations: Conversations;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -123,6 +125,9 @@ export class Orchestrator {
       new AgentRegistry(this.context, (tx, agent, why) => releaseTasks(tx, state, agent, why, clock.now())),
     );
     this.tasks = this.disposables.add(new TaskManager(this.context, this.sessions, this.agents));
+    this.conversations = this.disposables.add(
+      new Conversations(this.context, this.sessions, this.messages, this.agents),
+    );
     this.agents.onDidArrive = () => this.tasks.dispatcher.schedule();
     this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
     this.meter = this.disposables.add(new TerminalMeter(this.context));
