@@ -17,6 +17,7 @@ import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processH
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
+import { settleAgentRuns } from './runs/agentRunEvents.ts';
 import { RunManager } from './runs/runManager.ts';
 import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
@@ -95,8 +96,10 @@ export class Orchestrator {
   constructor(dependencies: OrchestratorDependencies) {
     const { store, clock, logger, processHost, environment, shellFiles, processMetrics, ids } = dependencies;
     const state = new StateMirror(store);
-    const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) =>
+    const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) => {
+      settleAgentRuns(tx, clock.now());
       settleSessions(tx, state, clock.now());
+    };
     const log = this.disposables.add(new EventLog({ store, state, clock, logger, settle }));
     const failures = this.disposables.add(new Failures(clock, logger));
     const limits = { ...defaultLimits, ...dependencies.limits };
@@ -147,7 +150,7 @@ export class Orchestrator {
       logger,
       now: () => clock.now(),
     });
-    this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals));
+    this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals, this.tasks));
   }
 
   /** True once start() is through. */
@@ -172,7 +175,7 @@ export class Orchestrator {
   /** What runs right now. */
   activity(): Activity {
     const liveRuns = this.runs.active().length;
-    const runningRuns = Math.min(liveRuns, this.runs.executor.runningCount);
+    const runningRuns = Math.min(liveRuns, this.runs.runningCount);
     const liveTerminals = this.terminals.list().filter((terminal) => terminal.state !== 'exited').length;
     return { runningRuns, liveTerminals, queuedRuns: liveRuns - runningRuns };
   }
