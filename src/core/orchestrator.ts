@@ -6,12 +6,14 @@ import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { AgentRegistry } from './agents/agentRegistry.ts';
 import { Conversations } from './agents/conversations.ts';
+import { noContainerEngine } from './containers/noContainerEngine.ts';
 import type { CoreContext } from './context.ts';
 import { EventHub } from './events/eventHub.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
+import type { ContainerManager } from './ports/containerManager.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
@@ -45,6 +47,8 @@ export interface OrchestratorDependencies {
   readonly shellFiles?: ShellFiles | undefined;
   /** Without it, nothing is known of what terminals use. */
   readonly processMetrics?: ProcessMetrics | undefined;
+  /** Without it, every call for a container says that no engine is there. */
+  readonly containers?: ContainerManager | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -77,6 +81,7 @@ export class Orchestrator {
   readonly runs: RunManager;
   readonly agents: AgentRegistry;
   readonly tasks: TaskManager;
+  readonly containers: ContainerManager;
   readonly conversations: Conversations;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
@@ -118,6 +123,7 @@ export class Orchestrator {
       failures,
     };
     this.events = log;
+    this.containers = dependencies.containers ?? noContainerEngine;
     this.subscriptions = this.disposables.add(new EventHub(log, clock, logger));
     this.processHost = processHost;
     this.onDidFail = failures.onDidFail;
