@@ -4,19 +4,30 @@ import type { Event } from '../base/emitter.ts';
 import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
+import { AgentRegistry } from './agents/agentRegistry.ts';
+import { Chat } from './agents/chat.ts';
+import { Conversations } from './agents/conversations.ts';
+import { noContainerEngine } from './containers/noContainerEngine.ts';
 import type { CoreContext } from './context.ts';
+import { EventHub } from './events/eventHub.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
+import type { ContainerManager } from './ports/containerManager.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
+import { settleAgentRuns } from './runs/agentRunEvents.ts';
 import { RunManager } from './runs/runManager.ts';
+import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
+import { SessionKeeper } from './sessions/sessionKeeper.ts';
 import { SessionManager } from './sessions/sessionManager.ts';
+import { releaseTasks } from './tasks/taskChanges.ts';
+import { TaskManager } from './tasks/taskManager.ts';
 import { PtyManager } from './terminals/ptyManager.ts';
 import { TerminalCommands } from './terminals/terminalCommands.ts';
 import { TerminalHousekeeper } from './terminals/terminalHousekeeper.ts';
@@ -37,6 +48,8 @@ export interface OrchestratorDependencies {
   readonly shellFiles?: ShellFiles | undefined;
   /** Without it, nothing is known of what terminals use. */
   readonly processMetrics?: ProcessMetrics | undefined;
+  /** Without it, every call for a container says that no engine is there. */
+  readonly containers?: ContainerManager | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -59,11 +72,19 @@ const retryDelayMs = 2_000;
  */
 export class Orchestrator {
   readonly events: EventLog;
+  /** The log for doors with many subscribers, some of them slow. */
+  readonly subscriptions: EventHub;
   readonly sessions: SessionManager;
+  readonly messages: MessageLog;
   readonly terminals: PtyManager;
   /** Terminals as seed 003 has them: its operations, data and error texts, for every door. */
   readonly terminalSessions: TerminalSessions;
   readonly runs: RunManager;
+  readonly agents: AgentRegistry;
+  readonly tasks: TaskManager;
+  readonly containers: ContainerManager;
+  readonly conversations: Conversations;
+  readonly chat: Chat;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -71,6 +92,7 @@ export class Orchestrator {
   private readonly context: CoreContext;
   /** The one object that every manager reads. */
   private readonly limits: OrchestratorLimits = { ...defaultLimits };
+  private readonly keeper: SessionKeeper;
   private readonly meter: TerminalMeter;
   private readonly housekeeper: TerminalHousekeeper;
   private readonly disposables = new DisposableStore();
@@ -83,8 +105,10 @@ export class Orchestrator {
   constructor(dependencies: OrchestratorDependencies) {
     const { store, clock, logger, processHost, environment, shellFiles, processMetrics, ids } = dependencies;
     const state = new StateMirror(store);
-    const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) =>
+    const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) => {
+      settleAgentRuns(tx, clock.now());
       settleSessions(tx, state, clock.now());
+    };
     const log = this.disposables.add(new EventLog({ store, state, clock, logger, settle }));
     const failures = this.disposables.add(new Failures(clock, logger));
     const limits = this.limits;
@@ -104,9 +128,21 @@ export class Orchestrator {
       failures,
     };
     this.events = log;
+    this.containers = dependencies.containers ?? noContainerEngine;
+    this.subscriptions = this.disposables.add(new EventHub(log, clock, logger));
     this.processHost = processHost;
     this.onDidFail = failures.onDidFail;
     this.sessions = new SessionManager(this.context, (id) => this.endMembers(id));
+    this.messages = new MessageLog(this.context, this.sessions);
+    this.keeper = this.disposables.add(new SessionKeeper(this.context, this.sessions));
+    this.agents = this.disposables.add(
+      new AgentRegistry(this.context, (tx, agent, why) => releaseTasks(tx, state, agent, why, clock.now())),
+    );
+    this.tasks = this.disposables.add(new TaskManager(this.context, this.sessions, this.agents));
+    this.conversations = this.disposables.add(
+      new Conversations(this.context, this.sessions, this.messages, this.agents),
+    );
+    this.agents.onDidArrive = () => this.tasks.dispatcher.schedule();
     this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
     this.meter = this.disposables.add(new TerminalMeter(this.context));
     this.housekeeper = this.disposables.add(new TerminalHousekeeper(this.context, this.terminals));
@@ -128,7 +164,18 @@ export class Orchestrator {
       logger,
       now: () => clock.now(),
     });
-    this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals));
+    this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals, this.tasks));
+    const { sessions, messages, runs, conversations, terminals, tasks } = this;
+    this.chat = new Chat({
+      context: this.context,
+      events: log,
+      sessions,
+      messages,
+      runs,
+      conversations,
+      terminals,
+      tasks,
+    });
   }
 
   /** True once start() is through. */
@@ -161,7 +208,7 @@ export class Orchestrator {
   /** What runs right now. */
   activity(): Activity {
     const liveRuns = this.runs.active().length;
-    const runningRuns = Math.min(liveRuns, this.runs.executor.runningCount);
+    const runningRuns = Math.min(liveRuns, this.runs.runningCount);
     const liveTerminals = this.terminals.list().filter((terminal) => terminal.state !== 'exited').length;
     return { runningRuns, liveTerminals, queuedRuns: liveRuns - runningRuns };
   }
@@ -202,6 +249,9 @@ export class Orchestrator {
     this._isReady = true;
     executor.open();
     this.sessions.resumeClosing();
+    this.keeper.watch();
+    this.agents.watch();
+    this.tasks.dispatcher.open();
     this.meter.watch();
     this.housekeeper.watch();
   }
@@ -292,6 +342,9 @@ export class Orchestrator {
         await this.runs.waitForEnd(run.id);
       }),
     );
+    for (const task of this.tasks.active()) {
+      if (task.sessionId === sessionId) this.tasks.cancel(task.id, 'its session is closing');
+    }
     const live = this.terminals.list({ sessionId }).filter((terminal) => terminal.state !== 'exited');
     await Promise.all(live.map((terminal) => this.terminals.kill(terminal.id)));
   }

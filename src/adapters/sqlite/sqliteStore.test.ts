@@ -15,7 +15,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../core/ports/store.ts';
 import type { Run } from '../../core/runs/run.ts';
-import type { Session } from '../../core/sessions/session.ts';
+import { defaultSessionConfig, noPreferences, type Session } from '../../core/sessions/session.ts';
 import { openSqliteStore, openSqliteStoreReadOnly } from './sqliteStore.ts';
 
 let folder: string;
@@ -46,7 +46,14 @@ const session = (id: string): Session => ({
   type: 'shell',
   state: 'idle',
   cwd: '/',
+  description: '',
+  labels: {},
+  tags: [],
+  config: defaultSessionConfig,
+  preferences: noPreferences,
+  taskHistory: [],
   createdAt: 1,
+  updatedAt: 1,
   lastActiveAt: 1,
 });
 
@@ -173,6 +180,25 @@ describe('the store', () => {
     expect(() => reader.transact((tx) => tx.put('session', session('b')))).toThrow(/readonly/);
     expect(store.list('session')).toHaveLength(1);
   });
+});
+
+it('brings a store of the first version up to date, with what stands in it', () => {
+  const first = openStore();
+  first.transact((tx) => tx.append({ type: 'x', time: 1, sessionId: 'old', data: {} }));
+  first.dispose();
+  const database = new DatabaseSync(path);
+  const { id, name, owner, type, state, cwd, createdAt, lastActiveAt } = session('old');
+  const old = JSON.stringify({ id, name, owner, type, state, cwd, createdAt, lastActiveAt });
+  database.exec(`
+    DROP TABLE message; DROP TABLE agent; DROP TABLE task; DROP TABLE task_chunk;
+    ALTER TABLE event DROP COLUMN extra;
+    INSERT INTO session (id, json) VALUES ('old', '${old}');
+    PRAGMA user_version = 1;
+  `);
+  database.close();
+  const store = openStore();
+  expect(store.get('session', 'old')).toEqual({ ...session('old'), updatedAt: 1 });
+  expect(store.readEvents({ after: 0, limit: 1 })).toMatchObject([{ type: 'x', sessionId: 'old' }]);
 });
 
 describe('trouble', () => {
