@@ -14,8 +14,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'webview-ui/**/*.test.ts', 'test/unit/**/*.test.ts'],
-          testTimeout: 10_000 * slow,
-          hookTimeout: 10_000 * slow,
+          testTimeout: 20_000 * slow,
+          hookTimeout: 20_000 * slow,
         },
       },
       {
