@@ -1,6 +1,22 @@
 export interface OrchestratorLimits {
   /** Workers at a time, 1 or more; further runs wait in the order of their start. Default 8. */
   readonly maxConcurrentRuns: number;
+  /** Open sessions. Default 1,000. */
+  readonly maxSessions: number;
+  /** After so long untouched and with nothing running in it a session is idle, in milliseconds. Default 10 minutes. */
+  readonly sessionIdleMs: number;
+  /** An agent that gives no sign of life for so long is lost, in milliseconds. Default 90 s. */
+  readonly agentSilenceMs: number;
+  /** Registered agents, lost ones too. Default 1,000. */
+  readonly maxAgents: number;
+  /** Tasks that have not ended. Default 10,000. */
+  readonly maxLiveTasks: number;
+  /** An agent that was given a task has so long to begin it before it is given it again, in milliseconds. Default 60 s. */
+  readonly taskStartMs: number;
+  /** What is kept of the output of one task, the newest, in bytes. Default 4 MiB. */
+  readonly taskOutputBytes: number;
+  /** How long an assistant may take to answer a message, in milliseconds. Default 30 s. */
+  readonly replyLimitMs: number;
   /** How much output of one terminal is kept, in bytes. Default 32 MiB. */
   readonly recordLimitBytes: number;
   /** Live terminals of one agent with all agents below it; 0 sets no limit. Default 256. A person has none. */
@@ -19,6 +35,14 @@ export interface OrchestratorLimits {
 
 export const defaultLimits: OrchestratorLimits = {
   maxConcurrentRuns: 8,
+  maxSessions: 1_000,
+  sessionIdleMs: 10 * 60 * 1_000,
+  agentSilenceMs: 90 * 1_000,
+  maxAgents: 1_000,
+  maxLiveTasks: 10_000,
+  taskStartMs: 60 * 1_000,
+  taskOutputBytes: 4 * 1024 * 1024,
+  replyLimitMs: 30 * 1_000,
   recordLimitBytes: 32 * 1024 * 1024,
   maxTerminalsPerOwner: 256,
   idleTimeoutMs: 0,

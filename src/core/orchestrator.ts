@@ -4,7 +4,9 @@ import type { Event } from '../base/emitter.ts';
 import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
+import { AgentRegistry } from './agents/agentRegistry.ts';
 import type { CoreContext } from './context.ts';
+import { EventHub } from './events/eventHub.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
@@ -15,8 +17,12 @@ import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
 import { RunManager } from './runs/runManager.ts';
+import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
+import { SessionKeeper } from './sessions/sessionKeeper.ts';
 import { SessionManager } from './sessions/sessionManager.ts';
+import { releaseTasks } from './tasks/taskChanges.ts';
+import { TaskManager } from './tasks/taskManager.ts';
 import { PtyManager } from './terminals/ptyManager.ts';
 import { TerminalCommands } from './terminals/terminalCommands.ts';
 import { TerminalHousekeeper } from './terminals/terminalHousekeeper.ts';
@@ -59,16 +65,22 @@ const retryDelayMs = 2_000;
  */
 export class Orchestrator {
   readonly events: EventLog;
+  /** The log for doors with many subscribers, some of them slow. */
+  readonly subscriptions: EventHub;
   readonly sessions: SessionManager;
+  readonly messages: MessageLog;
   readonly terminals: PtyManager;
   /** Terminals as seed 003 has them: its operations, data and error texts, for every door. */
   readonly terminalSessions: TerminalSessions;
   readonly runs: RunManager;
+  readonly agents: AgentRegistry;
+  readonly tasks: TaskManager;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
 
   private readonly context: CoreContext;
+  private readonly keeper: SessionKeeper;
   private readonly meter: TerminalMeter;
   private readonly housekeeper: TerminalHousekeeper;
   private readonly disposables = new DisposableStore();
@@ -101,9 +113,17 @@ export class Orchestrator {
       failures,
     };
     this.events = log;
+    this.subscriptions = this.disposables.add(new EventHub(log, clock, logger));
     this.processHost = processHost;
     this.onDidFail = failures.onDidFail;
     this.sessions = new SessionManager(this.context, (id) => this.endMembers(id));
+    this.messages = new MessageLog(this.context, this.sessions);
+    this.keeper = this.disposables.add(new SessionKeeper(this.context, this.sessions));
+    this.agents = this.disposables.add(
+      new AgentRegistry(this.context, (tx, agent, why) => releaseTasks(tx, state, agent, why, clock.now())),
+    );
+    this.tasks = this.disposables.add(new TaskManager(this.context, this.sessions, this.agents));
+    this.agents.onDidArrive = () => this.tasks.dispatcher.schedule();
     this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
     this.meter = this.disposables.add(new TerminalMeter(this.context));
     this.housekeeper = this.disposables.add(new TerminalHousekeeper(this.context, this.terminals));
@@ -188,6 +208,9 @@ export class Orchestrator {
     this._isReady = true;
     executor.open();
     this.sessions.resumeClosing();
+    this.keeper.watch();
+    this.agents.watch();
+    this.tasks.dispatcher.open();
     this.meter.watch();
     this.housekeeper.watch();
   }
@@ -278,6 +301,9 @@ export class Orchestrator {
         await this.runs.waitForEnd(run.id);
       }),
     );
+    for (const task of this.tasks.active()) {
+      if (task.sessionId === sessionId) this.tasks.cancel(task.id, 'its session is closing');
+    }
     const live = this.terminals.list({ sessionId }).filter((terminal) => terminal.state !== 'exited');
     await Promise.all(live.map((terminal) => this.terminals.kill(terminal.id)));
   }

@@ -251,7 +251,7 @@ function configuredStateDirectory(context: vscode.ExtensionContext): string {
   });
 }
 
-function configuredLimits(): OrchestratorLimits {
+function configuredLimits(): Partial<OrchestratorLimits> {
   const mebibyte = 1024 * 1024;
   return {
     maxConcurrentRuns: readSetting(settingIds.runMaxConcurrent),

@@ -131,7 +131,7 @@ describe('looking on', () => {
     expect(empty.stdout.toString()).toContain('orchestrator run -- COMMAND');
     await cli.run(['run', '--name', 'tests', '--', 'sh', '-c', 'exit 3']);
     expect((await cli.run(['ps'])).stdout.toString()).toMatch(
-      /^KIND +ID +STATE.*\nsession +\w+ +idle .* tests +/,
+      /^KIND +ID +STATE.*\nsession +\w+ +active .* tests +/,
     );
     const all = (await cli.run(['ps', '--all'])).stdout.toString();
     expect(all).toMatch(/^run +[\w-]+ +failed \(3\) .* tests +sh -c 'exit 3'$/m);

@@ -53,6 +53,61 @@ const migrations: readonly string[] = [
     sequence INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Sessions get what contract 001 tells of them; `idle` now means untouched for long, so that nothing must change there.
+  `
+  UPDATE session SET json = json_patch(
+    json_object(
+      'description', '', 'labels', json('{}'), 'tags', json('[]'), 'taskHistory', json('[]'),
+      'updatedAt', json_extract(json, '$.lastActiveAt'),
+      'preferences', json('{"timezone":"","language":"","theme":"","notifications":false}'),
+      'config', json('{
+        "maxContainers":0,"maxDurationMs":0,"idleTimeoutMs":0,
+        "resourceLimits":{"nanoCpus":0,"memoryBytes":0,"memorySwap":0},"allowedImages":[],
+        "policy":{"allowNetwork":false,"allowedNetworks":[],"allowVolumeMount":false,"allowedPaths":[],"requireApproval":false}
+      }')
+    ),
+    json
+  ) WHERE json_valid(json);
+
+  CREATE TABLE message (
+    position INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX message_by_id ON message (session_id, id);
+  CREATE INDEX message_by_session ON message (session_id, position);
+
+  CREATE TABLE agent (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE task (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session_id TEXT NOT NULL,
+    agent_id TEXT,
+    is_live INTEGER NOT NULL,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX task_by_session ON task (session_id, position);
+  CREATE INDEX task_by_agent ON task (agent_id, position);
+  CREATE INDEX task_live ON task (position) WHERE is_live = 1;
+
+  CREATE TABLE task_chunk (
+    task_id TEXT NOT NULL,
+    is_input INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    end INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (task_id, is_input, offset)
+  ) STRICT;
+
+  ALTER TABLE event ADD COLUMN extra TEXT;
+  `,
 ];
 
 export const schemaVersion = migrations.length;

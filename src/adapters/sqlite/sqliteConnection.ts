@@ -4,6 +4,7 @@ import type { IdSource } from '../../base/ids.ts';
 import type { NewEvent, OrchestratorEvent } from '../../core/events/event.ts';
 import type {
   EventFilter,
+  MessageFilter,
   RunFilter,
   Store,
   StoredKind,
@@ -11,11 +12,20 @@ import type {
   StoreTransaction,
 } from '../../core/ports/store.ts';
 import { isRunEnded, type Run } from '../../core/runs/run.ts';
+import type { Message } from '../../core/sessions/message.ts';
+import {
+  type AgentTask,
+  boundAgent,
+  isTaskEnded,
+  type TaskChunk,
+  type TaskFilter,
+} from '../../core/tasks/task.ts';
 import { corruptStore, isCorruption, sqliteError } from './sqliteErrors.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
 const eventPageLimit = 10_000;
+const taskPage = 1_000;
 
 /** The store on an open database whose schema is up to date. Owns the database. */
 export class SqliteConnection implements Store {
@@ -106,6 +116,75 @@ export class SqliteConnection implements Store {
     return rows.map((row) => this.eventOf(row));
   }
 
+  readMessages({ sessionId, after, last }: MessageFilter): Message[] {
+    const rows = this.all(
+      `SELECT json FROM message WHERE session_id = ?
+       AND position > ifnull((SELECT position FROM message WHERE session_id = ? AND id = ?), 0)
+       ORDER BY position DESC LIMIT ?`,
+      sessionId,
+      sessionId,
+      after ?? '',
+      // SQLite takes a negative limit for none.
+      last === undefined ? -1 : Math.max(0, Math.floor(last)),
+    );
+    return rows.reverse().map((row) => this.parse<Message>(row['json']));
+  }
+
+  getMessage(sessionId: string, id: string): Message | undefined {
+    const row = this.first('SELECT json FROM message WHERE session_id = ? AND id = ?', sessionId, id);
+    return row === undefined ? undefined : this.parse<Message>(row['json']);
+  }
+
+  listTasks(filter: TaskFilter): AgentTask[] {
+    const { limit = taskPage } = filter;
+    const conditions: string[] = [];
+    const values: SQLInputValue[] = [];
+    for (const [condition, value] of [
+      ['agent_id = ?', filter.agentId],
+      ['session_id = ?', filter.sessionId],
+      ["json_extract(json, '$.state') = ?", filter.state],
+      ["json_extract(json, '$.type') = ?", filter.type],
+      ["json_extract(json, '$.priority') = ?", filter.priority],
+      ["json_extract(json, '$.createdAt') > ?", filter.createdAfter],
+      ["json_extract(json, '$.createdAt') < ?", filter.createdBefore],
+    ] as const) {
+      if (value === undefined) continue;
+      conditions.push(condition);
+      values.push(value);
+    }
+    const rows = this.all(
+      `SELECT json FROM task ${whereClause(conditions)} ORDER BY position DESC LIMIT ?`,
+      ...values,
+      Math.max(0, Math.floor(limit)),
+    );
+    return rows.reverse().map((row) => this.parse<AgentTask>(row['json']));
+  }
+
+  listLiveTasks(): AgentTask[] {
+    return this.all('SELECT json FROM task WHERE is_live = 1 ORDER BY position').map((row) =>
+      this.parse<AgentTask>(row['json']),
+    );
+  }
+
+  readTaskChunks(taskId: string, kind: 'input' | 'output', from: number, maxBytes: number): TaskChunk[] {
+    const rows = this.all(
+      `SELECT offset, stream, data FROM task_chunk
+       WHERE task_id = ?1 AND is_input = ?2 AND end > ?3 AND offset < ?4 + max(?3, (
+         SELECT ifnull(min(offset), 0) FROM task_chunk
+         WHERE task_id = ?1 AND is_input = ?2 AND end > ?3
+       )) ORDER BY offset`,
+      taskId,
+      kind === 'input' ? 1 : 0,
+      from,
+      maxBytes,
+    );
+    return rows.map((row) => ({
+      offset: numberOf(row['offset']),
+      stream: textOf(row['stream']) as TaskChunk['stream'],
+      data: row['data'] instanceof Uint8Array ? row['data'] : new Uint8Array(),
+    }));
+  }
+
   lastSequence(): number {
     return numberOf(this.first("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?.['seq']);
   }
@@ -118,10 +197,11 @@ export class SqliteConnection implements Store {
 
   /** Touches every table, so that opening meets what is plainly broken. */
   readNewest(): void {
-    for (const kind of ['session', 'terminal', 'run'] as const) {
+    for (const kind of ['session', 'terminal', 'run', 'agent', 'task'] as const) {
       const row = this.first(`SELECT json FROM ${kind} ORDER BY position DESC LIMIT 1`);
       if (row !== undefined) this.parse(row['json']);
     }
+    this.first('SELECT json FROM message LIMIT 1');
     const event = this.first('SELECT * FROM event ORDER BY sequence DESC LIMIT 1');
     if (event !== undefined) this.eventOf(event);
     this.first('SELECT sequence FROM worker_cursor LIMIT 1');
@@ -139,11 +219,35 @@ export class SqliteConnection implements Store {
     },
     delete: (kind, id) => {
       this.run(`DELETE FROM ${kind} WHERE id = ?`, id);
+      if (kind === 'task') this.run('DELETE FROM task_chunk WHERE task_id = ?', id);
       if (kind !== 'run') return;
       this.run('DELETE FROM event WHERE run_id = ?', id);
       this.run('DELETE FROM worker_cursor WHERE worker_id = ?', id);
     },
     append: (event) => this.append(event),
+    addTaskChunk: (taskId, { offset, stream, data }) => {
+      this.run(
+        'INSERT INTO task_chunk (task_id, is_input, offset, end, stream, data) VALUES (?, ?, ?, ?, ?, ?)',
+        taskId,
+        stream === 'stdin' ? 1 : 0,
+        offset,
+        offset + data.length,
+        stream,
+        data,
+      );
+    },
+    dropTaskOutput: (taskId, before) => {
+      this.run('DELETE FROM task_chunk WHERE task_id = ? AND is_input = 0 AND end <= ?', taskId, before);
+    },
+    addMessage: (message) => {
+      const { sessionId, id } = message;
+      this.run(
+        'INSERT INTO message (session_id, id, json) VALUES (?, ?, ?)',
+        sessionId,
+        id,
+        JSON.stringify(message),
+      );
+    },
     setWorkerCursor: (workerId, sequence) => {
       this.run(
         `INSERT INTO worker_cursor (worker_id, sequence) VALUES (?, ?)
@@ -156,6 +260,19 @@ export class SqliteConnection implements Store {
 
   private put<K extends StoredKind>(kind: K, value: StoredKinds[K]): void {
     const json = JSON.stringify(value);
+    if ('target' in value) {
+      const agentId = value.agentId ?? boundAgent(value) ?? null;
+      this.run(
+        `INSERT INTO task (id, session_id, agent_id, is_live, json) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET agent_id = excluded.agent_id, is_live = excluded.is_live, json = excluded.json`,
+        value.id,
+        value.sessionId,
+        agentId,
+        isTaskEnded(value) ? 0 : 1,
+        json,
+      );
+      return;
+    }
     if (!('request' in value)) {
       this.run(
         `INSERT INTO ${kind} (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json`,
@@ -177,9 +294,11 @@ export class SqliteConnection implements Store {
 
   private append(event: NewEvent): OrchestratorEvent {
     const id = this.ids.hexId();
-    const { type, time, sessionId, runId, terminalId, data } = event;
+    const { type, time, sessionId, runId, terminalId, data, ...extra } = event;
+    const extraJson = JSON.stringify(extra);
     const { lastInsertRowid } = this.run(
-      `INSERT INTO event (id, type, time, session_id, run_id, terminal_id, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO event (id, type, time, session_id, run_id, terminal_id, data, extra)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       type,
       Math.round(time),
@@ -187,6 +306,7 @@ export class SqliteConnection implements Store {
       runId ?? null,
       terminalId ?? null,
       JSON.stringify(data),
+      extraJson === '{}' ? null : extraJson,
     );
     return { ...event, time: Math.round(time), id, sequence: Number(lastInsertRowid) };
   }
@@ -203,6 +323,7 @@ export class SqliteConnection implements Store {
       type: textOf(row['type']) ?? '',
       time: numberOf(row['time']),
       ...scope,
+      ...(row['extra'] === null ? {} : this.parse<Partial<OrchestratorEvent>>(row['extra'])),
       data: this.parse(row['data']),
     };
   }

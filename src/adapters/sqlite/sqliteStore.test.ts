@@ -15,7 +15,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../core/ports/store.ts';
 import type { Run } from '../../core/runs/run.ts';
-import type { Session } from '../../core/sessions/session.ts';
+import { defaultSessionConfig, noPreferences, type Session } from '../../core/sessions/session.ts';
 import { openSqliteStore, openSqliteStoreReadOnly } from './sqliteStore.ts';
 
 let folder: string;
@@ -46,7 +46,14 @@ const session = (id: string): Session => ({
   type: 'shell',
   state: 'idle',
   cwd: '/',
+  description: '',
+  labels: {},
+  tags: [],
+  config: defaultSessionConfig,
+  preferences: noPreferences,
+  taskHistory: [],
   createdAt: 1,
+  updatedAt: 1,
   lastActiveAt: 1,
 });
 

@@ -10,8 +10,21 @@ export interface OrchestratorEvent {
   readonly sessionId?: string | undefined;
   readonly runId?: string | undefined;
   readonly terminalId?: string | undefined;
+  readonly containerId?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly taskId?: string | undefined;
+  /** Joins a question and its answer. */
+  readonly correlationId?: string | undefined;
+  /** Which part of the product tells of it; `orchestrator` when missing. */
+  readonly source?: string | undefined;
+  /** `normal` when missing. */
+  readonly priority?: Priority | undefined;
+  /** Those of what it is about: of the session, the agent. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly data: Readonly<Record<string, unknown>>;
 }
+
+export type Priority = 'low' | 'normal' | 'high' | 'critical';
 
 export type NewEvent = Omit<OrchestratorEvent, 'sequence' | 'id'>;
 
@@ -27,8 +40,24 @@ export interface CoreEventData {
     readonly state: string;
     readonly cwd: string;
   };
-  'session.updated': { readonly name: string; readonly state: string };
-  'session.closed': { readonly name: string };
+  /** `busy` stands there where the first thing began to run in it or the last one ended. */
+  'session.updated': { readonly name: string; readonly state: string; readonly busy?: boolean };
+  'session.closed': { readonly name: string; readonly state: 'closed'; readonly reason: string | null };
+  'message.sent': { readonly message_id: string; readonly role: string };
+  'agent.registered': { readonly name: string; readonly type: string };
+  'agent.unregistered': { readonly name: string; readonly reason: string | null };
+  /** No sign of life for longer than the limit; its tasks were taken from it. */
+  'agent.lost': { readonly name: string; readonly silent_ms: number };
+  'agent.returned': { readonly name: string };
+  'task.created': TaskEventData;
+  /** It was dispatched, began, went on, or waits again for another attempt. */
+  'task.updated': TaskEventData & { readonly error?: string };
+  /** Where the bytes stand; they are read from the task. */
+  'task.output': { readonly stream: string; readonly from: number; readonly to: number };
+  'task.input': { readonly from: number; readonly to: number };
+  'task.completed': TaskEventData & { readonly exit_code: number };
+  /** `state` tells failed, cancelled and timed out apart. */
+  'task.failed': TaskEventData & { readonly code: string; readonly error: string };
   'terminal.created': {
     readonly name: string;
     readonly managed_by: string | null;
@@ -76,6 +105,15 @@ export interface CoreEventData {
     readonly ended_runs: number;
     readonly ended_terminals: number;
   };
+}
+
+interface TaskEventData {
+  readonly name: string;
+  readonly state: string;
+  readonly agent_id: string | null;
+  readonly attempt: number;
+  /** 0 to 1. */
+  readonly progress: number;
 }
 
 export type CoreEventType = keyof CoreEventData;

@@ -19,6 +19,11 @@ export interface FollowEventsOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface EventPage {
+  readonly events: readonly OrchestratorEvent[];
+  readonly readTo: number;
+}
+
 export interface Commit {
   readonly events: readonly OrchestratorEvent[];
   readonly changes: readonly StateChange[];
@@ -88,20 +93,47 @@ export class EventLog implements Disposable {
     return this.options.store.readEvents(filter);
   }
 
+  /** The next events that match, and how far the log was read for them. The newest are served from memory. */
+  page(scope: Omit<FollowEventsOptions, 'signal'>): EventPage {
+    const { after: cursor, sessionId, runId, terminalId } = scope;
+    const last = this._lastSequence;
+    const oldest = this.recent[0];
+    if (oldest !== undefined && oldest.sequence <= cursor + 1) {
+      const start = this.recent.findLastIndex((event) => event.sequence <= cursor) + 1;
+      const matches = this.recent
+        .slice(start)
+        .filter(
+          (event) =>
+            (sessionId === undefined || event.sessionId === sessionId) &&
+            (runId === undefined || event.runId === runId) &&
+            (terminalId === undefined || event.terminalId === terminalId),
+        );
+      return { events: matches, readTo: last };
+    }
+    const events = this.read({ after: cursor, limit: pageSize, sessionId, runId, terminalId });
+    const lastRead = events.at(-1);
+    const isFull = lastRead !== undefined && events.length === pageSize;
+    return { events, readTo: isFull ? lastRead.sequence : last };
+  }
+
+  /** Error: `invalid_request` where N lies beyond the log: it is a number of another log. */
+  checkCursor(after: number): void {
+    if (after <= this._lastSequence) return;
+    throw new OrchestratorError(
+      'OUT_OF_RANGE',
+      'invalid_request',
+      `The log ends at ${this._lastSequence}; there is nothing after ${after}. Read it again from 0.`,
+      { details: { lastSequence: this._lastSequence } },
+    );
+  }
+
   /**
    * Everything after N, then what comes. Holds a number and at most one page, however slow its reader is. Ends when
    * the signal aborts or the log is closed; `invalid_request` when N lies beyond the log (a number of another log).
    */
   async *follow(options: FollowEventsOptions): AsyncGenerator<OrchestratorEvent, void, undefined> {
     const { signal } = options;
-    if (options.after > this._lastSequence) {
-      throw new OrchestratorError(
-        'OUT_OF_RANGE',
-        'invalid_request',
-        `The log ends at ${this._lastSequence}; there is nothing after ${options.after}. Read it again from 0.`,
-        { details: { lastSequence: this._lastSequence } },
-      );
-    }
+    this.checkCursor(options.after);
     let wake: () => void = () => undefined;
     const wakeUp = (): void => {
       wake();
@@ -117,7 +149,7 @@ export class EventLog implements Disposable {
           await new Promise<void>((resolve) => (wake = resolve));
           continue;
         }
-        const page = this.pageAfter(cursor, options);
+        const page = this.page({ ...options, after: cursor });
         for (const event of page.events) {
           if (isEnded()) return;
           yield event;
@@ -187,29 +219,5 @@ export class EventLog implements Disposable {
       this.committed.fire(next);
     }
     this.isPublishing = false;
-  }
-
-  /** The next events that match, and how far the log was read for them. */
-  private pageAfter(
-    cursor: number,
-    scope: FollowEventsOptions,
-  ): { readonly events: readonly OrchestratorEvent[]; readonly readTo: number } {
-    const { sessionId, runId, terminalId } = scope;
-    const last = this._lastSequence;
-    const oldest = this.recent[0];
-    if (oldest !== undefined && oldest.sequence <= cursor + 1) {
-      const matches = this.recent.filter(
-        (event) =>
-          event.sequence > cursor &&
-          (sessionId === undefined || event.sessionId === sessionId) &&
-          (runId === undefined || event.runId === runId) &&
-          (terminalId === undefined || event.terminalId === terminalId),
-      );
-      return { events: matches, readTo: last };
-    }
-    const events = this.read({ after: cursor, limit: pageSize, sessionId, runId, terminalId });
-    const lastRead = events.at(-1);
-    const isFull = lastRead !== undefined && events.length === pageSize;
-    return { events, readTo: isFull ? lastRead.sequence : last };
   }
 }

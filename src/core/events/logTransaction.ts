@@ -1,9 +1,11 @@
 import type { Store, StoredKind, StoredKinds, StoreTransaction } from '../ports/store.ts';
+import type { Message } from '../sessions/message.ts';
+import type { TaskChunk } from '../tasks/task.ts';
 import type { CoreEventData, CoreEventType, NewEvent, OrchestratorEvent } from './event.ts';
 import type { StateChange, StateMirror } from './stateMirror.ts';
 
 /** What an event belongs to. */
-export type EventScope = Pick<NewEvent, 'sessionId' | 'runId' | 'terminalId'>;
+export type EventScope = Omit<NewEvent, 'type' | 'time' | 'data'>;
 
 /** A store transaction that also answers with what it has written so far. */
 export interface LogTransaction extends StoreTransaction {
@@ -37,10 +39,12 @@ export class RecordingTransaction implements LogTransaction {
       session: this.state.sessions,
       terminal: this.state.terminals,
       run: this.state.liveRuns,
+      agent: this.state.agents,
+      task: this.state.liveTasks,
     };
     const value = mirrored[kind].get(id) as StoredKinds[K] | undefined;
-    // Runs that have ended are the only thing that the mirror does not hold.
-    return value ?? (kind === 'run' ? this.store.get(kind, id) : undefined);
+    // Runs and tasks that have ended are the only things that the mirror does not hold.
+    return value ?? (kind === 'run' || kind === 'task' ? this.store.get(kind, id) : undefined);
   }
 
   put<K extends StoredKind>(kind: K, value: StoredKinds[K]): void {
@@ -61,6 +65,18 @@ export class RecordingTransaction implements LogTransaction {
 
   report<T extends CoreEventType>(type: T, scope: EventScope, data: CoreEventData[T]): OrchestratorEvent {
     return this.append({ ...scope, type, time: this.time, data: { ...data } });
+  }
+
+  addMessage(message: Message): void {
+    this.tx.addMessage(message);
+  }
+
+  addTaskChunk(taskId: string, chunk: TaskChunk): void {
+    this.tx.addTaskChunk(taskId, chunk);
+  }
+
+  dropTaskOutput(taskId: string, before: number): void {
+    this.tx.dropTaskOutput(taskId, before);
   }
 
   setWorkerCursor(workerId: string, sequence: number): void {

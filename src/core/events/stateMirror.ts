@@ -1,6 +1,8 @@
 import type { Store, StoredKind, StoredKinds } from '../ports/store.ts';
+import type { Agent } from '../agents/agent.ts';
 import { isRunEnded, type Run } from '../runs/run.ts';
 import type { Session } from '../sessions/session.ts';
+import { type AgentTask, isTaskEnded } from '../tasks/task.ts';
 import type { Terminal } from '../terminals/terminal.ts';
 
 /** One thing that a transaction wrote, as it is after it; `value` undefined when it was deleted. */
@@ -13,7 +15,7 @@ export type StateChange = {
 }[StoredKind];
 
 /**
- * Sessions, terminals and the runs that have not ended, in memory and in the order of their creation: what the tree
+ * Sessions, terminals, agents and the runs and tasks that have not ended, in memory and in the order of their creation: what the tree
  * and the managers ask for all the time. The event log updates it after each commit and before anyone hears of it,
  * so that a listener never sees less than what it was told.
  */
@@ -21,12 +23,18 @@ export class StateMirror {
   private readonly _sessions = new Map<string, Session>();
   private readonly _terminals = new Map<string, Terminal>();
   private readonly _liveRuns = new Map<string, Run>();
-  /** By session: its live terminals and runs. */
+  private readonly _agents = new Map<string, Agent>();
+  private readonly _liveTasks = new Map<string, AgentTask>();
+  /** By agent: the live tasks that it has. */
+  private readonly tasksByAgent = new Map<string, Set<string>>();
+  /** By session: its live terminals, runs and tasks. */
   private readonly liveCounts = new Map<string, number>();
 
   constructor(store: Store) {
     for (const value of store.list('session')) this.apply({ kind: 'session', id: value.id, value });
     for (const value of store.list('terminal')) this.apply({ kind: 'terminal', id: value.id, value });
+    for (const value of store.list('agent')) this.apply({ kind: 'agent', id: value.id, value });
+    for (const value of store.listLiveTasks()) this.apply({ kind: 'task', id: value.id, value });
     for (const value of liveRunsOf(store)) this.apply({ kind: 'run', id: value.id, value });
   }
 
@@ -42,15 +50,29 @@ export class StateMirror {
     return this._liveRuns;
   }
 
-  /** How many terminals and runs of the session have not ended. */
+  get agents(): ReadonlyMap<string, Agent> {
+    return this._agents;
+  }
+
+  get liveTasks(): ReadonlyMap<string, AgentTask> {
+    return this._liveTasks;
+  }
+
+  /** Ids of the live tasks that an agent has, in the order in which it got them. */
+  tasksOf(agentId: string): ReadonlySet<string> {
+    return this.tasksByAgent.get(agentId) ?? noTasks;
+  }
+
+  /** How many terminals, runs and tasks of the session have not ended. */
   liveCount(sessionId: string): number {
     return this.liveCounts.get(sessionId) ?? 0;
   }
 
   /** By how much a change raises or lowers its session's `liveCount`. */
   liveDelta(change: StateChange): { readonly sessionId: string; readonly delta: number } | undefined {
-    if (change.kind === 'session') return undefined;
-    const before = change.kind === 'run' ? this._liveRuns.get(change.id) : this._terminals.get(change.id);
+    if (change.kind === 'session' || change.kind === 'agent') return undefined;
+    const maps = { run: this._liveRuns, terminal: this._terminals, task: this._liveTasks };
+    const before: Run | Terminal | AgentTask | undefined = maps[change.kind].get(change.id);
     const sessionId = change.value?.sessionId ?? before?.sessionId;
     if (sessionId === undefined) return undefined;
     return { sessionId, delta: Number(isLive(change.value)) - Number(isLive(before)) };
@@ -71,13 +93,41 @@ export class StateMirror {
       case 'run':
         setOrDelete(this._liveRuns, change.id, isLive(change.value) ? change.value : undefined);
         break;
+      case 'agent':
+        setOrDelete(this._agents, change.id, change.value);
+        break;
+      case 'task':
+        this.moveTask(
+          change.id,
+          this._liveTasks.get(change.id),
+          isLive(change.value) ? change.value : undefined,
+        );
+        break;
     }
+  }
+
+  private moveTask(id: string, before: AgentTask | undefined, after: AgentTask | undefined): void {
+    setOrDelete(this._liveTasks, id, after);
+    const [from, to] = [before?.agentId ?? undefined, after?.agentId ?? undefined];
+    if (from === to) return;
+    if (from !== undefined) {
+      const tasks = this.tasksByAgent.get(from);
+      tasks?.delete(id);
+      if (tasks?.size === 0) this.tasksByAgent.delete(from);
+    }
+    if (to === undefined) return;
+    const tasks = this.tasksByAgent.get(to);
+    if (tasks === undefined) this.tasksByAgent.set(to, new Set([id]));
+    else tasks.add(id);
   }
 }
 
-function isLive(value: Run | Terminal | undefined): boolean {
+const noTasks: ReadonlySet<string> = new Set();
+
+function isLive(value: Run | Terminal | AgentTask | undefined): boolean {
   if (value === undefined) return false;
-  return 'status' in value ? !isRunEnded(value) : value.state !== 'exited';
+  if ('status' in value) return !isRunEnded(value);
+  return 'target' in value ? !isTaskEnded(value) : value.state !== 'exited';
 }
 
 function setOrDelete<T>(map: Map<string, T>, id: string, value: T | undefined): void {

@@ -1,7 +1,10 @@
 import type { Disposable } from '../../base/disposable.ts';
+import type { Agent } from '../agents/agent.ts';
 import type { NewEvent, OrchestratorEvent } from '../events/event.ts';
 import type { Run } from '../runs/run.ts';
+import type { Message } from '../sessions/message.ts';
 import type { Session } from '../sessions/session.ts';
+import type { AgentTask, TaskChunk, TaskFilter } from '../tasks/task.ts';
 import type { Terminal } from '../terminals/terminal.ts';
 
 /** Every kind of thing that the store keeps whole, by name. */
@@ -9,6 +12,8 @@ export interface StoredKinds {
   readonly session: Session;
   readonly run: Run;
   readonly terminal: Terminal;
+  readonly agent: Agent;
+  readonly task: AgentTask;
 }
 export type StoredKind = keyof StoredKinds;
 
@@ -29,6 +34,15 @@ export interface Store extends Disposable {
   /** Runs newest first, ended ones too; `before` is the id of the last run of the previous page. */
   listRuns(filter: RunFilter): Run[];
   readEvents(filter: EventFilter): OrchestratorEvent[];
+  /** What was said in a session, oldest first. */
+  readMessages(filter: MessageFilter): Message[];
+  getMessage(sessionId: string, id: string): Message | undefined;
+  /** Oldest first, ended ones too. */
+  listTasks(filter: TaskFilter): AgentTask[];
+  /** The tasks that have not ended, oldest first. */
+  listLiveTasks(): AgentTask[];
+  /** What is kept from `from` on, in whole chunks: the first may begin before `from`, and at most so many bytes more. */
+  readTaskChunks(taskId: string, kind: 'input' | 'output', from: number, maxBytes: number): TaskChunk[];
   /** The last sequence in the log, 0 when it is empty. */
   lastSequence(): number;
   /** The last worker sequence that was ingested, 0 for none. */
@@ -37,11 +51,25 @@ export interface Store extends Disposable {
 
 export interface StoreTransaction {
   put<K extends StoredKind>(kind: K, value: StoredKinds[K]): void;
-  /** With a run go its events and its worker's cursor. Sequences are never given twice, whatever is deleted. */
+  /** With a task go its input and output. With a run go its events and its worker's cursor. Sequences are never given twice, whatever is deleted. */
   delete(kind: StoredKind, id: string): void;
   /** Gives the event its sequence and id and stores it. */
   append(event: NewEvent): OrchestratorEvent;
+  /** Its id must be new in its session. */
+  addMessage(message: Message): void;
+  /** Input where its stream is `stdin`, else output. */
+  addTaskChunk(taskId: string, chunk: TaskChunk): void;
+  /** Drops the output chunks that end at or before an offset. */
+  dropTaskOutput(taskId: string, before: number): void;
   setWorkerCursor(workerId: string, sequence: number): void;
+}
+
+export interface MessageFilter {
+  readonly sessionId: string;
+  /** Only what was said after the message of this id. */
+  readonly after?: string | undefined;
+  /** Only the last so many; all when missing. */
+  readonly last?: number | undefined;
 }
 
 export interface EventFilter {

@@ -69,7 +69,7 @@ describe('a run', () => {
       status: 'queued',
       request: { task: 'echo one', shell: '/bin/bash', cwd: '/home/me' },
     });
-    expect(core.sessions.get(started.sessionId).state).toBe('active');
+    expect(core.sessions.isBusy(started.sessionId)).toBe(true);
     const changes: string[] = [];
     core.runs.onDidChange((run) => changes.push(run.status));
     await settle();
@@ -84,7 +84,7 @@ describe('a run', () => {
       { runId: run.id, managedBy: `orchestrator:run-${run.id.slice(0, 8)}`, state: 'exited' },
     ]);
     expect(foldOf(run)).toEqual(run);
-    expect(core.sessions.get(run.sessionId).state).toBe('idle');
+    expect(core.sessions.isBusy(run.sessionId)).toBe(false);
     expect(core.runs.active()).toEqual([]);
     expect(harness.machine.workers.size).toBe(0);
     expect(changes[0]).toBe('running');
@@ -336,7 +336,7 @@ describe('a lost process host', () => {
     await settle();
     await scripts.find((script) => script.runId === waiting.id)!.finish();
     expect(core.runs.get(waiting.id).status).toBe('succeeded');
-    expect(core.sessions.get(first.sessionId).state).toBe('idle');
+    expect(core.sessions.isBusy(first.sessionId)).toBe(false);
   });
 
   it('that comes back with what it knew of a worker never runs the task twice', async () => {
@@ -425,7 +425,7 @@ describe('bad requests', () => {
     [{ task: 'a', cwd: '/nowhere' }, 'directory_missing', /\/nowhere does not exist/],
     [{ task: 'a', cwd: 'here' }, 'directory_missing', /absolute/],
     [{ task: 'a', shell: 'fish' }, 'shell_missing', /"fish" was not found/],
-    [{ task: 'a', sessionId: 'f'.repeat(32) }, 'session_not_found', /no session/],
+    [{ task: 'a', sessionId: 'f'.repeat(32) }, 'session_not_found', /session not found/],
     [{ task: 'a', timeoutMs: 0 }, 'invalid_request', /time limit/],
     [{ task: 'a', cols: 5_000 }, 'invalid_request', /columns/],
   ])('%j', async (request, reason, message) => {

@@ -1,8 +1,20 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { checkDirectory } from '../environmentChecks.ts';
+import { hasLabels, validDescription, validLabels, validTexts } from '../labels.ts';
 import { baseName, trimPath, validName } from '../text.ts';
-import type { CreateSessionRequest, Session } from './session.ts';
+import {
+  type CreateSessionRequest,
+  defaultSessionConfig,
+  isSessionOpen,
+  noPreferences,
+  type Session,
+  type SessionFilter,
+  type SessionMetadata,
+  type SessionUpdate,
+} from './session.ts';
+import { touchSession, updateSession } from './sessionChanges.ts';
+import { checkTransition } from './sessionState.ts';
 
 export interface ClosePreview {
   readonly liveTerminals: number;
@@ -25,27 +37,35 @@ export class SessionManager {
     this.endMembers = endMembers;
   }
 
-  /** Errors: `invalid_request` (the name), `directory_missing`, `disk_full`. */
+  /** Errors: `invalid_request`, `directory_missing`, `session_limit`, `disk_full`. */
   async create(request: CreateSessionRequest): Promise<Session> {
     const { environment, clock, ids, log } = this.context;
     const cwd = trimPath(request.cwd ?? environment.homeDirectory());
-    const name = validName(request.name ?? baseName(cwd), 'session');
+    const metadata = validMetadata(request, cwd);
+    const config = { ...defaultSessionConfig, ...request.config };
+    const allowedImages = validTexts(config.allowedImages, 'allowed images');
+    this.checkRoom();
     await checkDirectory(environment, cwd);
+    this.checkRoom();
     const now = clock.now();
     const session: Session = {
       id: ids.hexId(),
-      name,
-      owner: validName(request.owner ?? 'user', 'owner'),
+      ...metadata,
       type: request.type ?? 'shell',
-      state: 'idle',
+      state: 'active',
       cwd,
+      config: { ...config, allowedImages },
+      preferences: request.preferences ?? noPreferences,
+      taskHistory: [],
       createdAt: now,
+      updatedAt: now,
       lastActiveAt: now,
+      expiresAt: config.maxDurationMs > 0 ? now + config.maxDurationMs : undefined,
     };
-    const { owner, type, state } = session;
+    const { id: sessionId, name, owner, type, state, labels } = session;
     log.commit((tx) => {
       tx.put('session', session);
-      tx.report('session.created', { sessionId: session.id }, { name, owner, type, state, cwd });
+      tx.report('session.created', { sessionId, labels }, { name, owner, type, state, cwd });
     });
     return session;
   }
@@ -54,11 +74,7 @@ export class SessionManager {
   get(id: string): Session {
     const session = this.find(id);
     if (session !== undefined) return session;
-    throw new OrchestratorError(
-      'NOT_FOUND',
-      'session_not_found',
-      `There is no session ${id}. List the sessions to see which there are.`,
-    );
+    throw new OrchestratorError('NOT_FOUND', 'session_not_found', `session not found: ${id}`);
   }
 
   find(id: string): Session | undefined {
@@ -66,17 +82,46 @@ export class SessionManager {
   }
 
   /** Oldest first; without the closed ones, unless asked for. */
-  list(options: { readonly includeClosed?: boolean | undefined } = {}): Session[] {
-    const sessions = [...this.context.state.sessions.values()];
-    return options.includeClosed === true
-      ? sessions
-      : sessions.filter((session) => session.state !== 'closed');
+  list(filter: SessionFilter = {}): Session[] {
+    const { state, owner, labels } = filter;
+    const includeClosed = filter.includeClosed === true || state === 'closed';
+    return [...this.context.state.sessions.values()].filter(
+      (session) =>
+        (includeClosed || session.state !== 'closed') &&
+        (state === undefined || session.state === state) &&
+        (owner === undefined || session.owner === owner) &&
+        hasLabels(session.labels, labels),
+    );
+  }
+
+  /** Whether a terminal, a run or a task of it has not ended. */
+  isBusy(id: string): boolean {
+    return this.context.state.liveCount(id) > 0;
+  }
+
+  /**
+   * The session, if a stream may be bound to it: active or idle, and within its time. Errors: `session_not_found`,
+   * `session_inactive`, `session_expired`.
+   */
+  getActive(id: string): Session {
+    const session = this.get(id);
+    if (session.state !== 'active' && session.state !== 'idle') {
+      throw new OrchestratorError(
+        'FAILED_PRECONDITION',
+        'session_inactive',
+        `session is not active: ${id} (state: ${session.state})`,
+      );
+    }
+    if (session.expiresAt !== undefined && session.expiresAt <= this.context.clock.now()) {
+      throw new OrchestratorError('FAILED_PRECONDITION', 'session_expired', `session has expired: ${id}`);
+    }
+    return session;
   }
 
   /** The session, if something may be started in it. Errors: `session_not_found`, `session_closed`. */
   getOpen(id: string): Session {
     const session = this.get(id);
-    if (isOpen(session)) return session;
+    if (isSessionOpen(session)) return session;
     throw new OrchestratorError(
       'FAILED_PRECONDITION',
       'session_closed',
@@ -89,12 +134,27 @@ export class SessionManager {
     const clean = validName(name, 'session');
     const session = this.getOpen(id);
     if (session.name === clean) return session;
-    const renamed: Session = { ...session, name: clean };
-    this.context.log.commit((tx) => {
-      tx.put('session', renamed);
-      tx.report('session.updated', { sessionId: id }, { name: clean, state: session.state });
+    const { log, clock } = this.context;
+    return log.commit((tx) => updateSession(tx, session, { name: clean }, clock.now()));
+  }
+
+  /**
+   * Replaces what is said about the session, as a whole. Errors: `session_not_found`, `session_closed`,
+   * `invalid_request`, `disk_full`.
+   */
+  update(id: string, update: SessionUpdate): Session {
+    const session = this.get(id);
+    if (session.state === 'closed') {
+      throw new OrchestratorError('FAILED_PRECONDITION', 'session_closed', 'cannot update closed session');
+    }
+    const metadata = update.metadata === undefined ? {} : validMetadata(update.metadata, session.cwd);
+    const preferences = update.preferences ?? session.preferences;
+    const { log, clock } = this.context;
+    const now = clock.now();
+    return log.commit((tx) => {
+      const touched = touchSession(tx, session, now);
+      return updateSession(tx, touched, { ...metadata, preferences }, now);
     });
-    return renamed;
   }
 
   /** What closing would end, for the text of the confirmation. Error: `session_not_found`. */
@@ -113,12 +173,12 @@ export class SessionManager {
    * Aborts its runs, kills its terminals and resolves when all have ended and the session is closed. Nothing new
    * starts in it from the first moment on; if the core ends on the way, the next one goes on. History stays.
    */
-  async close(id: string): Promise<void> {
+  async close(id: string, reason?: string): Promise<void> {
     const session = this.get(id);
     if (session.state === 'closed') return;
     let closing = this.closings.get(id);
     if (closing === undefined) {
-      closing = this.closeNow(session).finally(() => this.closings.delete(id));
+      closing = this.closeNow(session, reason).finally(() => this.closings.delete(id));
       this.closings.set(id, closing);
     }
     await closing;
@@ -127,7 +187,7 @@ export class SessionManager {
   /** The session to use when none is named: the oldest open one of this directory, else a new one. */
   async ensureDefault(cwd: string): Promise<Session> {
     const directory = trimPath(cwd);
-    const open = this.list().find((session) => session.cwd === directory && isOpen(session));
+    const open = this.list().find((session) => session.cwd === directory && isSessionOpen(session));
     if (open !== undefined) return open;
     let creation = this.defaults.get(directory);
     if (creation === undefined) {
@@ -141,30 +201,56 @@ export class SessionManager {
   resumeClosing(): void {
     for (const session of this.list()) {
       if (session.state !== 'closing') continue;
-      this.close(session.id).catch((error: unknown) => {
+      this.close(session.id, session.closeReason).catch((error: unknown) => {
         this.context.failures.report(error, `close the session "${session.name}"`);
       });
     }
   }
 
-  private async closeNow(session: Session): Promise<void> {
+  private async closeNow(session: Session, closeReason: string | undefined): Promise<void> {
     const { log, clock } = this.context;
     const { id } = session;
     if (session.state !== 'closing') {
-      log.commit((tx) => {
-        tx.put('session', { ...session, state: 'closing' });
-        tx.report('session.updated', { sessionId: id }, { name: session.name, state: 'closing' });
-      });
+      const change = { state: 'closing', closeReason } as const;
+      log.commit((tx) => updateSession(tx, session, change, clock.now()));
     }
     await this.endMembers(id);
     const now = clock.now();
     log.commit((tx) => {
-      tx.put('session', { ...this.get(id), state: 'closed', closedAt: now, lastActiveAt: now });
-      tx.report('session.closed', { sessionId: id }, { name: session.name });
+      const open = this.get(id);
+      checkTransition(open.state, 'closed');
+      tx.put('session', { ...open, state: 'closed', closedAt: now, updatedAt: now, lastActiveAt: now });
+      const data = { name: open.name, state: 'closed', reason: open.closeReason ?? null } as const;
+      tx.report('session.closed', { sessionId: id, labels: open.labels }, data);
     });
+  }
+
+  /** Error: `session_limit`. */
+  private checkRoom(): void {
+    const { maxSessions } = this.context.limits;
+    if (this.list().length < maxSessions) return;
+    throw new OrchestratorError(
+      'RESOURCE_EXHAUSTED',
+      'session_limit',
+      `maximum sessions limit reached: ${maxSessions}`,
+    );
   }
 }
 
-function isOpen(session: Session): boolean {
-  return session.state !== 'closing' && session.state !== 'closed';
+function validMetadata(
+  metadata: SessionMetadata,
+  cwd: string,
+): Pick<Session, 'name' | 'owner' | 'description' | 'labels' | 'tags'> {
+  const { name, owner } = metadata;
+  return {
+    name: validName(isBlank(name) ? baseName(cwd) : name, 'session'),
+    owner: validName(isBlank(owner) ? 'user' : owner, 'owner'),
+    description: validDescription(metadata.description, 'session'),
+    labels: validLabels(metadata.labels, 'session'),
+    tags: validTexts(metadata.tags, 'tags of the session'),
+  };
+}
+
+function isBlank(text: string | undefined): text is undefined | '' {
+  return text === undefined || text.trim() === '';
 }

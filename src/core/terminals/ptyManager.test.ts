@@ -46,7 +46,7 @@ describe('a terminal', () => {
     harness.machine.exitTerminal(terminal.id, { exitCode: 4 });
     expect(await exit).toMatchObject({ exitCode: 3, reason: 'exited' });
     expect(core.terminals.get(terminal.id)).toMatchObject({ state: 'exited', name: 'build', rows: 30 });
-    expect(core.sessions.get(terminal.sessionId).state).toBe('idle');
+    expect(core.sessions.isBusy(terminal.sessionId)).toBe(false);
     await expect(core.terminals.write(terminal.id, 'x')).rejects.toMatchObject({ reason: 'terminal_ended' });
     await core.terminals.remove(terminal.id);
     expect(core.terminals.list()).toEqual([]);
@@ -88,7 +88,7 @@ describe('a terminal', () => {
     harness.machine.failWith.set('spawnTerminal', failure);
     await expect(core.terminals.spawn({})).rejects.toBe(failure);
     expect(core.terminals.list()).toEqual([]);
-    expect(core.sessions.list()).toMatchObject([{ state: 'idle' }]);
+    expect(core.sessions.list().map(({ id }) => core.sessions.isBusy(id))).toEqual([false]);
   });
 
   it('that ends before its start was answered, has ended', async () => {
@@ -150,7 +150,7 @@ describe('the next core', () => {
     expect(core.terminals.get(running.id).state).toBe('running');
     expect(core.terminals.get(ended.id).exit).toMatchObject({ exitCode: 5, reason: 'exited' });
     expect(core.terminals.get(unknown.id).exit).toMatchObject({ exitCode: null, reason: 'host_lost' });
-    expect(core.sessions.get(running.sessionId).state).toBe('active');
+    expect(core.sessions.isBusy(running.sessionId)).toBe(true);
     expect(core.terminals.list().map((terminal) => terminal.id)).toEqual([running.id, ended.id, unknown.id]);
   });
 

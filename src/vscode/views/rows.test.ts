@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Run } from '../../core/runs/run.ts';
-import type { Session } from '../../core/sessions/session.ts';
+import { defaultSessionConfig, noPreferences, type Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { terminalTitle } from './describe.ts';
 import { buildHistoryRows, buildSessionRows, diffRows, type SessionRowsInput } from './rows.ts';
@@ -17,6 +17,13 @@ function session(overrides: Partial<Session> = {}): Session {
     state: 'active',
     cwd: '/work/api',
     createdAt: now - 60 * minute,
+    description: '',
+    labels: {},
+    tags: [],
+    config: defaultSessionConfig,
+    preferences: noPreferences,
+    taskHistory: [],
+    updatedAt: now - 12 * minute,
     lastActiveAt: now - 12 * minute,
     ...overrides,
   };
