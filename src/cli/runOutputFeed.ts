@@ -36,8 +36,10 @@ export function feedRunOutput(output: RunOutput, stored: Pick<OrchestratorEvent,
       break;
     }
     case 'runner.step.execution.completed': {
-      const { terminal_id, output_from, output_to } = event.data.result;
-      output.stepReaches(event.data.step, terminal_id, output_from, output_to, true);
+      const { result } = event.data;
+      // The output of an agent is in no terminal.
+      if (!('terminal_id' in result)) break;
+      output.stepReaches(event.data.step, result.terminal_id, result.output_from, result.output_to, true);
       break;
     }
     default:

@@ -5,17 +5,21 @@ import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { AgentRegistry } from './agents/agentRegistry.ts';
+import { Conversations } from './agents/conversations.ts';
+import { noContainerEngine } from './containers/noContainerEngine.ts';
 import type { CoreContext } from './context.ts';
 import { EventHub } from './events/eventHub.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
+import type { ContainerManager } from './ports/containerManager.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
+import { settleAgentRuns } from './runs/agentRunEvents.ts';
 import { RunManager } from './runs/runManager.ts';
 import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
@@ -43,6 +47,8 @@ export interface OrchestratorDependencies {
   readonly shellFiles?: ShellFiles | undefined;
   /** Without it, nothing is known of what terminals use. */
   readonly processMetrics?: ProcessMetrics | undefined;
+  /** Without it, every call for a container says that no engine is there. */
+  readonly containers?: ContainerManager | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -75,6 +81,8 @@ export class Orchestrator {
   readonly runs: RunManager;
   readonly agents: AgentRegistry;
   readonly tasks: TaskManager;
+  readonly containers: ContainerManager;
+  readonly conversations: Conversations;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -93,8 +101,10 @@ export class Orchestrator {
   constructor(dependencies: OrchestratorDependencies) {
     const { store, clock, logger, processHost, environment, shellFiles, processMetrics, ids } = dependencies;
     const state = new StateMirror(store);
-    const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) =>
+    const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) => {
+      settleAgentRuns(tx, clock.now());
       settleSessions(tx, state, clock.now());
+    };
     const log = this.disposables.add(new EventLog({ store, state, clock, logger, settle }));
     const failures = this.disposables.add(new Failures(clock, logger));
     const limits = { ...defaultLimits, ...dependencies.limits };
@@ -113,6 +123,7 @@ export class Orchestrator {
       failures,
     };
     this.events = log;
+    this.containers = dependencies.containers ?? noContainerEngine;
     this.subscriptions = this.disposables.add(new EventHub(log, clock, logger));
     this.processHost = processHost;
     this.onDidFail = failures.onDidFail;
@@ -123,6 +134,9 @@ export class Orchestrator {
       new AgentRegistry(this.context, (tx, agent, why) => releaseTasks(tx, state, agent, why, clock.now())),
     );
     this.tasks = this.disposables.add(new TaskManager(this.context, this.sessions, this.agents));
+    this.conversations = this.disposables.add(
+      new Conversations(this.context, this.sessions, this.messages, this.agents),
+    );
     this.agents.onDidArrive = () => this.tasks.dispatcher.schedule();
     this.terminals = this.disposables.add(new PtyManager(this.context, this.sessions));
     this.meter = this.disposables.add(new TerminalMeter(this.context));
@@ -142,7 +156,7 @@ export class Orchestrator {
       logger,
       now: () => clock.now(),
     });
-    this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals));
+    this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals, this.tasks));
   }
 
   /** True once start() is through. */
@@ -167,7 +181,7 @@ export class Orchestrator {
   /** What runs right now. */
   activity(): Activity {
     const liveRuns = this.runs.active().length;
-    const runningRuns = Math.min(liveRuns, this.runs.executor.runningCount);
+    const runningRuns = Math.min(liveRuns, this.runs.runningCount);
     const liveTerminals = this.terminals.list().filter((terminal) => terminal.state !== 'exited').length;
     return { runningRuns, liveTerminals, queuedRuns: liveRuns - runningRuns };
   }

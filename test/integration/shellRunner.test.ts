@@ -103,6 +103,7 @@ class TestRun {
     const results = this.data('runner.step.execution.completed');
     return Promise.all(
       results.map(async ({ result }) => {
+        if (!('terminal_id' in result)) throw new Error('A shell step has a terminal.');
         const { data } = await host.readTerminal(result.terminal_id, result.output_from, result.output_to);
         return Buffer.from(data).toString('latin1');
       }),

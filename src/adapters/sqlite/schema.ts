@@ -62,8 +62,7 @@ const migrations: readonly string[] = [
       'preferences', json('{"timezone":"","language":"","theme":"","notifications":false}'),
       'config', json('{
         "maxContainers":0,"maxDurationMs":0,"idleTimeoutMs":0,
-        "resourceLimits":{"nanoCpus":0,"memoryBytes":0,"memorySwap":0},"allowedImages":[],
-        "policy":{"allowNetwork":false,"allowedNetworks":[],"allowVolumeMount":false,"allowedPaths":[],"requireApproval":false}
+        "resourceLimits":{"nanoCpus":0,"memoryBytes":0,"memorySwap":0},"allowedImages":[]
       }')
     ),
     json

@@ -182,6 +182,25 @@ describe('the store', () => {
   });
 });
 
+it('brings a store of the first version up to date, with what stands in it', () => {
+  const first = openStore();
+  first.transact((tx) => tx.append({ type: 'x', time: 1, sessionId: 'old', data: {} }));
+  first.dispose();
+  const database = new DatabaseSync(path);
+  const { id, name, owner, type, state, cwd, createdAt, lastActiveAt } = session('old');
+  const old = JSON.stringify({ id, name, owner, type, state, cwd, createdAt, lastActiveAt });
+  database.exec(`
+    DROP TABLE message; DROP TABLE agent; DROP TABLE task; DROP TABLE task_chunk;
+    ALTER TABLE event DROP COLUMN extra;
+    INSERT INTO session (id, json) VALUES ('old', '${old}');
+    PRAGMA user_version = 1;
+  `);
+  database.close();
+  const store = openStore();
+  expect(store.get('session', 'old')).toEqual({ ...session('old'), updatedAt: 1 });
+  expect(store.readEvents({ after: 0, limit: 1 })).toMatchObject([{ type: 'x', sessionId: 'old' }]);
+});
+
 describe('trouble', () => {
   it('a newer version is left alone', () => {
     openStore().dispose();

@@ -29,6 +29,14 @@ export function reduceRun(run: Run, event: OrchestratorEvent): Run {
       const output = payload.outputOf(data);
       return output === undefined ? run : withStep(run, data, (step) => growOutput(step, output));
     }
+    case 'runner.task.output': {
+      const output = payload.taskOutputOf(data);
+      return output === undefined ? run : withStep(run, data, (step) => growTaskOutput(step, output));
+    }
+    case 'runner.step.progress': {
+      const progress = payload.shareOf(data, 'progress');
+      return progress === undefined ? run : withStep(run, data, (step) => ({ ...step, progress }));
+    }
     case 'runner.step.execution.completed':
       return withStep(run, data, (step) => completeExecution(step, data, time));
     case 'runner.step.completed':
@@ -116,6 +124,12 @@ function growOutput(step: RunStepState, output: NonNullable<RunStepState['output
   if (known === undefined || known.terminalId !== output.terminalId) return { ...step, output };
   const to = Math.max(known.to, output.to);
   return to === known.to ? step : { ...step, output: { ...known, to } };
+}
+
+function growTaskOutput(step: RunStepState, output: NonNullable<RunStepState['taskOutput']>): RunStepState {
+  const { taskOutput: known = { ...output, from: output.from, to: output.from } } = step;
+  if (known.taskId !== output.taskId || output.to <= known.to) return step;
+  return { ...step, taskOutput: { ...known, to: output.to } };
 }
 
 function completeExecution(step: RunStepState, data: payload.Data, time: number): RunStepState {

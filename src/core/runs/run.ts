@@ -19,6 +19,8 @@ export interface Run {
   readonly result?: RunnerResult | undefined;
   /** Why it failed where no result tells: the worker crashed, the process host was lost, the shell is missing. */
   readonly error?: RunError | undefined;
+  /** The agent's task that carries it out, with the engine `agent:<name>`. */
+  readonly taskId?: string | undefined;
   /** The run that this one repeats. */
   readonly retryOf?: string | undefined;
 }
@@ -44,6 +46,11 @@ export interface RunError {
 export interface RunRequest {
   /** What the person typed: with the shell engine one command a line. Kept as sent; 1 to 100,000 characters. */
   readonly task: string;
+  /**
+   * What carries it out: `shell` when missing, or `agent:<name>`, any registered agent of that name, which gets the task
+   * as it is: it is not taken apart into steps.
+   */
+  readonly engine?: string | undefined;
   /** The steps, when the caller has them apart already; otherwise they are read from `task`. */
   readonly commands?: readonly string[] | undefined;
   readonly sessionId?: string | undefined;
@@ -71,12 +78,29 @@ export interface RunStepState {
   readonly exitCode?: number | null | undefined;
   /** Where its output stands in that terminal's record; `to` grows while it runs. */
   readonly output?: StepOutput | undefined;
+  /** With an agent: where its output stands in that task. */
+  readonly taskOutput?: TaskStepOutput | undefined;
+  /** 0 to 1, as an agent reports it. */
+  readonly progress?: number | undefined;
 }
 
 export interface StepOutput {
   readonly terminalId: string;
   readonly from: number;
   readonly to: number;
+}
+
+export interface TaskStepOutput {
+  readonly taskId: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+const agentEngine = 'agent:';
+
+/** The name of the agent that is to carry a run out; undefined with every other engine. */
+export function agentNameOf({ engine }: RunRequest): string | undefined {
+  return engine?.startsWith(agentEngine) === true ? engine.slice(agentEngine.length).trim() : undefined;
 }
 
 /** The final result, field by field as contract 004 has it, plus what is marked as ours. */

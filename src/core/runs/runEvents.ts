@@ -2,9 +2,8 @@ import type { RunnerResult, RunStatus } from './run.ts';
 
 /**
  * What a run reports, by name and payload, after contract 004 (section 4). The names of the contract are kept to the
- * letter; `runner.step.output`, `runner.terminal`, `runner.steps.planned`, `runner.shell.marks` and
- * `runner.abort.requested` are ours. Payload
- * keys are in the contract's snake case because they go over the wire as they are.
+ * letter; `runner.step.output`, `runner.task.output`, `runner.step.progress`, `runner.terminal`,
+ * `runner.steps.planned`, `runner.shell.marks` and `runner.abort.requested` are ours. Payload keys are in the contract's snake case because they go over the wire as they are.
  */
 export interface RunEventData {
   'response.created': { readonly status: 'accepted'; readonly run_id: string };
@@ -48,11 +47,24 @@ export interface RunEventData {
     readonly from: number;
     readonly to: number;
   };
+  /** With an agent: its task's output has grown. */
+  'runner.task.output': {
+    readonly step: number;
+    readonly task_id: string;
+    readonly from: number;
+    readonly to: number;
+  };
+  /** With an agent: how far it says it is, 0 to 1. */
+  'runner.step.progress': {
+    readonly step: number;
+    readonly progress: number;
+    readonly message: string | null;
+  };
   'runner.step.execution.completed': {
     readonly step: number;
     readonly mode: 'controller_execute';
     readonly did_click: false;
-    readonly result: StepExecutionResult;
+    readonly result: StepExecutionResult | TaskExecutionResult;
   };
   'runner.step.completed': {
     readonly step: number;
@@ -87,6 +99,11 @@ export interface StepExecutionResult {
   readonly output_from: number;
   readonly output_to: number;
   readonly outcome: 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
+}
+
+/** With an agent: the output is in its task. */
+export interface TaskExecutionResult extends Omit<StepExecutionResult, 'terminal_id'> {
+  readonly task_id: string;
 }
 
 /** A run's event together with its type, for a switch that the compiler checks. */

@@ -5,8 +5,9 @@ import type { LogTransaction } from '../events/logTransaction.ts';
 import type { WorkerEvent, WorkerStatus } from '../ports/processHost.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
 import { reduceRun } from './reducer.ts';
-import { isRunEnded, type Run } from './run.ts';
+import { agentNameOf, isRunEnded, type Run } from './run.ts';
 import { appendRunEnd, hostLostEnd, type RunEnd } from './runEnd.ts';
+import type { RunEngine } from './runEngine.ts';
 import { shellRunSpec } from './shellRunSpec.ts';
 import { WorkerIngest } from './workerIngest.ts';
 
@@ -28,7 +29,7 @@ interface WorkerLink {
  * Carries runs out: gives each, in order, a worker when there is room; takes in what it reports; escalates an abort;
  * and ends the run where its worker cannot. Nothing of it needs to survive: the store and the process host know all.
  */
-export class RunExecutor implements Disposable {
+export class RunExecutor implements RunEngine, Disposable {
   private readonly context: CoreContext;
   private readonly terminals: PtyManager;
   private readonly ingest: WorkerIngest;
@@ -56,6 +57,17 @@ export class RunExecutor implements Disposable {
     return [...this.links.values()].filter((link) => link.phase !== 'ended').length;
   }
 
+  /** Everything that no agent carries out. */
+  owns(run: Run): boolean {
+    return agentNameOf(run.request) === undefined;
+  }
+
+  prepare(tx: LogTransaction, run: Run): Run {
+    // The ledger entry of its worker, which has the same id: written before there is one.
+    tx.setWorkerCursor(run.id, 0);
+    return run;
+  }
+
   receive(event: WorkerEvent): void {
     this.ingest.receive(event);
   }
@@ -75,7 +87,7 @@ export class RunExecutor implements Disposable {
     if (!this.isOpen || this.isDisposed) return;
     for (const run of this.context.state.liveRuns.values()) {
       if (this.links.size >= this.context.limits.maxConcurrentRuns) return;
-      if (this.links.has(run.id) || run.status !== 'queued') continue;
+      if (this.links.has(run.id) || run.status !== 'queued' || !this.owns(run)) continue;
       // It could not be started, and this could not be stored yet.
       if (this.timers.has(finishKey(run.id))) continue;
       this.links.set(run.id, { id: run.id, phase: 'connecting' });
@@ -109,7 +121,7 @@ export class RunExecutor implements Disposable {
     const followed: string[] = [];
     const lost: string[] = [];
     for (const run of state.liveRuns.values()) {
-      if (this.links.has(run.id)) continue;
+      if (this.links.has(run.id) || !this.owns(run)) continue;
       if (byId.has(run.id)) followed.push(run.id);
       // A queued run that the host does not know never had a worker: it takes its turn again.
       else if (run.status === 'running' || run.isAborting) lost.push(run.id);

@@ -4,12 +4,15 @@ import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import type { RunFilter } from '../ports/store.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
+import type { TaskManager } from '../tasks/taskManager.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
 import { removeTerminal } from '../terminals/terminalChanges.ts';
 import { checkInteger } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
+import { AgentRunEngine } from './agentRunEngine.ts';
 import { isRunEnded, type Run, type RunRequest } from './run.ts';
 import { appendRunEvent } from './runEnd.ts';
+import type { RunEngine } from './runEngine.ts';
 import { RunExecutor } from './runExecutor.ts';
 import { checkRunRequest } from './runRequest.ts';
 
@@ -23,13 +26,15 @@ export class RunManager implements Disposable {
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
   private readonly terminals: PtyManager;
+  private readonly engines: readonly RunEngine[];
   private readonly disposables = new DisposableStore();
 
-  constructor(context: CoreContext, sessions: SessionManager, terminals: PtyManager) {
+  constructor(context: CoreContext, sessions: SessionManager, terminals: PtyManager, tasks: TaskManager) {
     this.context = context;
     this.sessions = sessions;
     this.terminals = terminals;
     this.executor = this.disposables.add(new RunExecutor(context, terminals));
+    this.engines = [this.executor, new AgentRunEngine(context, tasks)];
     const changed = this.disposables.add(
       new Emitter<Run>((error) => context.logger.error('A listener of a run failed', error)),
     );
@@ -41,6 +46,11 @@ export class RunManager implements Disposable {
         }
       }),
     );
+  }
+
+  /** Runs that do not wait for their turn. */
+  get runningCount(): number {
+    return this.engines.reduce((sum, engine) => sum + engine.runningCount, 0);
   }
 
   /**
@@ -89,7 +99,7 @@ export class RunManager implements Disposable {
         'This run has ended already. There is nothing to abort.',
       );
     }
-    await this.executor.abort(id);
+    await this.engineOf(run).abort(id);
   }
 
   /**
@@ -136,6 +146,7 @@ export class RunManager implements Disposable {
     this.context.log.commit((tx) => {
       if (tx.get('run', id) === undefined) return;
       tx.delete('run', id);
+      if (run.taskId !== undefined) tx.delete('task', run.taskId);
       for (const { id: terminalId } of own) {
         const terminal = tx.get('terminal', terminalId);
         if (terminal !== undefined) removeTerminal(tx, terminal);
@@ -174,14 +185,19 @@ export class RunManager implements Disposable {
       terminalIds: [],
       retryOf,
     };
-    log.commit((tx) => {
-      tx.put('run', run);
+    const engine = this.engineOf(run);
+    const prepared = log.commit((tx) => {
+      const ready = engine.prepare(tx, run);
+      tx.put('run', ready);
       const data = { status: 'accepted', run_id: id } as const;
-      appendRunEvent(tx, run, { type: 'response.created', data }, now);
-      // The ledger entry of its worker, which has the same id: written before there is one.
-      tx.setWorkerCursor(id, 0);
+      appendRunEvent(tx, ready, { type: 'response.created', data }, now);
+      return ready;
     });
-    this.executor.pump();
-    return run;
+    engine.pump();
+    return prepared;
+  }
+
+  private engineOf(run: Run): RunEngine {
+    return this.engines.find((engine) => engine.owns(run)) ?? this.executor;
   }
 }

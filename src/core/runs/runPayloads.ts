@@ -1,4 +1,4 @@
-import type { RunnerResult, RunStepMode, StepOutput } from './run.ts';
+import type { RunnerResult, RunStepMode, StepOutput, TaskStepOutput } from './run.ts';
 import type { StepExecutionResult } from './runEvents.ts';
 
 /**
@@ -57,6 +57,20 @@ export function outputOf(data: Data): StepOutput | undefined {
   const to = countOf(data, 'to');
   if (terminalId === undefined || from === undefined || to === undefined || to < from) return undefined;
   return { terminalId, from, to };
+}
+
+export function taskOutputOf(data: Data): TaskStepOutput | undefined {
+  const taskId = textOf(data, 'task_id');
+  const from = countOf(data, 'from');
+  const to = countOf(data, 'to');
+  if (taskId === undefined || from === undefined || to === undefined || to < from) return undefined;
+  return { taskId, from, to };
+}
+
+/** From 0 to 1. */
+export function shareOf(data: Data, key: string): number | undefined {
+  const value = data[key];
+  return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined;
 }
 
 export function executionResultOf(value: unknown): ExecutionResult | undefined {

@@ -5,7 +5,7 @@ import type { Session } from '../sessions/session.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { checkInteger, invalidRequest } from '../text.ts';
 import { parseTask } from './parseTask.ts';
-import type { RunRequest } from './run.ts';
+import { agentNameOf, type RunRequest } from './run.ts';
 
 const taskLimit = 100_000;
 /** Every event of a run stores the run with all its steps. */
@@ -23,7 +23,7 @@ export interface CheckedRun {
 
 /**
  * Checks everything that can be known to be wrong before a run is written down. Errors: `task_empty`,
- * `invalid_request`, `session_not_found`, `session_closed`, `directory_missing`, `shell_missing`, `disk_full` (where
+ * `invalid_request`, `session_not_found`, `session_closed`, `directory_missing`, `shell_missing`, `agent_not_found`, `disk_full` (where
  * the session has to be made).
  */
 export async function checkRunRequest(
@@ -32,7 +32,13 @@ export async function checkRunRequest(
   sessions: SessionManager,
 ): Promise<CheckedRun> {
   const { environment } = context;
-  const commands = commandsOf(request);
+  const agentName = agentNameOf(request);
+  if (agentName === undefined && request.engine !== undefined && request.engine !== 'shell') {
+    throw invalidRequest(
+      `There is no engine "${request.engine}". Use "shell", or "agent:" and the agent's name.`,
+    );
+  }
+  const commands = commandsOf(request, agentName !== undefined);
   if (request.cols !== undefined) checkInteger(request.cols, 1, sizeLimit, 'The number of columns');
   if (request.rows !== undefined) checkInteger(request.rows, 1, sizeLimit, 'The number of rows');
   if (request.timeoutMs !== undefined) {
@@ -40,6 +46,16 @@ export async function checkRunRequest(
   }
   const named = request.sessionId === undefined ? undefined : sessions.getOpen(request.sessionId);
   const cwd = request.cwd ?? named?.cwd ?? environment.homeDirectory();
+  if (agentName !== undefined) {
+    checkAgent(context, agentName);
+    const session = named ?? (await sessions.ensureDefault(environment.homeDirectory()));
+    // The agent may work on another machine: whether the directory is there, only it can tell.
+    return {
+      session: sessions.getOpen(session.id),
+      request: { ...request, sessionId: session.id },
+      commands,
+    };
+  }
   await checkDirectory(environment, cwd);
   const shell = await resolveShell(
     environment,
@@ -53,7 +69,18 @@ export async function checkRunRequest(
   return { session, request: { ...request, sessionId: session.id, cwd, shell }, commands };
 }
 
-function commandsOf(request: RunRequest): readonly string[] {
+/** Error: `agent_not_found`: what is given to nobody would wait for ever. */
+function checkAgent({ state }: CoreContext, name: string): void {
+  for (const agent of state.agents.values()) if (agent.name === name) return;
+  throw new OrchestratorError(
+    'NOT_FOUND',
+    'agent_not_found',
+    `There is no agent "${name}". Start it, or choose another one.`,
+    { details: { name } },
+  );
+}
+
+function commandsOf(request: RunRequest, isWhole: boolean): readonly string[] {
   const { task } = request;
   if (task.length > taskLimit) {
     throw invalidRequest(
@@ -64,7 +91,7 @@ function commandsOf(request: RunRequest): readonly string[] {
   if (task.includes('\0') || request.commands?.some((command) => command.includes('\0')) === true) {
     throw invalidRequest('The task contains a NUL character, which no shell can take. Remove it.');
   }
-  const commands = request.commands ?? parsedCommands(task);
+  const commands = isWhole ? [task] : (request.commands ?? parsedCommands(task));
   if (task.trim().length === 0 || commands.length === 0) {
     throw new OrchestratorError(
       'INVALID_ARGUMENT',

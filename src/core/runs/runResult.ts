@@ -24,12 +24,13 @@ export function resultFromState(run: Run, outcome: RunOutcome): RunnerResult {
     run_id: run.id,
     task: run.request.task,
     ...contractEnding(outcome),
-    steps: begun.map((step) => runnerStep(step, outcome)),
+    steps: begun.map((step) => runnerStep(step, outcome, run.request.engine ?? 'shell')),
     grounding_prompts: {},
   };
 }
 
-function runnerStep(step: RunStepState, outcome: RunOutcome): RunnerStep {
+function runnerStep(step: RunStepState, outcome: RunOutcome, engine: string): RunnerStep {
+  const { output, taskOutput } = step;
   return {
     step_index: step.index,
     plan: '',
@@ -38,14 +39,15 @@ function runnerStep(step: RunStepState, outcome: RunOutcome): RunnerStep {
     execution_result: {
       exit_code: step.exitCode ?? null,
       duration_ms: step.durationMs ?? null,
-      terminal_id: step.output?.terminalId ?? null,
-      output_from: step.output?.from ?? null,
-      output_to: step.output?.to ?? null,
+      terminal_id: output?.terminalId ?? null,
+      ...(taskOutput === undefined ? {} : { task_id: taskOutput.taskId }),
+      output_from: output?.from ?? taskOutput?.from ?? null,
+      output_to: output?.to ?? taskOutput?.to ?? null,
       outcome: step.status === 'running' ? outcome : step.status,
     },
     reflection: null,
     reflection_thoughts: null,
-    info: { engine: 'shell' },
+    info: { engine },
     behavior_fact_thoughts: null,
     behavior_fact_answer: null,
     action_kind: 'gui',

@@ -26,30 +26,15 @@ export class MessageLog {
    * `invalid_request`, `message_exists`, `disk_full`.
    */
   append(sessionId: string, message: NewMessage): Message {
-    const { log, ids, clock } = this.context;
-    const stored = checkMessage(sessionId, message, ids.hexId(), clock.now());
+    const { ids, clock } = this.context;
+    const checked = checkMessage(sessionId, message, ids.hexId(), clock.now());
     this.sessions.get(sessionId);
-    return log.commit((tx) => this.appendIn(tx, stored));
+    return this.store(checked);
   }
 
-  /** In a transaction of the caller's. Errors: those of `append`. */
-  appendIn(tx: LogTransaction, message: Message): Message {
-    const { id, sessionId, role } = message;
-    const session = tx.get('session', sessionId);
-    if (session === undefined || session.state === 'closed') {
-      throw new OrchestratorError(
-        'FAILED_PRECONDITION',
-        'session_closed',
-        'cannot add message to closed session',
-      );
-    }
-    if (this.context.store.getMessage(sessionId, id) !== undefined) {
-      throw new OrchestratorError('ALREADY_EXISTS', 'message_exists', `message already in session: ${id}`);
-    }
-    tx.addMessage(message);
-    touchSession(tx, session, this.context.clock.now());
-    tx.report('message.sent', { sessionId, labels: session.labels }, { message_id: id, role });
-    return message;
+  /** One that was checked already (`checkMessage`). Errors: those of `append`. */
+  store(message: Message): Message {
+    return this.context.log.commit((tx) => this.appendIn(tx, message));
   }
 
   /** Oldest first. Errors: `session_not_found`, `invalid_request` where `after` names no message of the session. */
@@ -64,6 +49,27 @@ export class MessageLog {
 
   find(sessionId: string, id: string): Message | undefined {
     return this.context.store.getMessage(sessionId, id);
+  }
+
+  private appendIn(tx: LogTransaction, message: Message): Message {
+    const { id, sessionId, role } = message;
+    const session = tx.get('session', sessionId);
+    if (session === undefined || session.state === 'closed') {
+      throw new OrchestratorError(
+        'FAILED_PRECONDITION',
+        'session_closed',
+        'cannot add message to closed session',
+      );
+    }
+    if (this.context.store.getMessage(sessionId, id) !== undefined) {
+      throw new OrchestratorError('ALREADY_EXISTS', 'message_exists', `message already in session: ${id}`);
+    }
+    tx.addMessage(message);
+    touchSession(tx, session, this.context.clock.now());
+    const correlationId = message.metadata.extra['correlation_id'];
+    const scope = { sessionId, correlationId, labels: session.labels };
+    tx.report('message.sent', scope, { message_id: id, role });
+    return message;
   }
 }
 

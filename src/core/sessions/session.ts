@@ -49,9 +49,11 @@ export interface SessionConfig {
   readonly resourceLimits: ResourceLimits;
   /** Images that its containers may be made of; empty allows all. */
   readonly allowedImages: readonly string[];
-  readonly policy: SessionPolicy;
+  /** Without one nothing is forbidden. */
+  readonly policy?: SessionPolicy | undefined;
 }
 
+/** For its containers. Empty lists allow all. */
 export interface SessionPolicy {
   readonly allowNetwork: boolean;
   readonly allowedNetworks: readonly string[];
@@ -73,13 +75,6 @@ export const defaultSessionConfig: SessionConfig = {
   idleTimeoutMs: 0,
   resourceLimits: noResourceLimits,
   allowedImages: [],
-  policy: {
-    allowNetwork: false,
-    allowedNetworks: [],
-    allowVolumeMount: false,
-    allowedPaths: [],
-    requireApproval: false,
-  },
 };
 
 export const noPreferences: UserPreferences = { timezone: '', language: '', theme: '', notifications: false };

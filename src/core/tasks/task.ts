@@ -57,8 +57,11 @@ export type TaskType =
   | 'custom'
   | 'unspecified';
 
-/** One agent, or any that says it can do this kind of task. */
-export type TaskTarget = { readonly agentId: string } | { readonly capability: string };
+/** One agent, any of a name, or any that says it can do this kind of task. */
+export type TaskTarget =
+  | { readonly agentId: string }
+  | { readonly agentName: string }
+  | { readonly capability: string };
 
 export interface TaskConfig {
   readonly command: string;

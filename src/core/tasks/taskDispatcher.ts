@@ -242,7 +242,10 @@ function roomFor(task: AgentTask, rooms: ReadonlyMap<string, Room>): Room | unde
   if ('agentId' in target) return rooms.get(target.agentId);
   let best: Room | undefined;
   for (const room of rooms.values()) {
-    if (!room.agent.capabilities.tasks.includes(target.capability)) continue;
+    const { name, capabilities } = room.agent;
+    const isFit =
+      'agentName' in target ? name === target.agentName : capabilities.tasks.includes(target.capability);
+    if (!isFit) continue;
     if (best === undefined || room.taken < best.taken) best = room;
   }
   return best;

@@ -3,6 +3,7 @@ import { Emitter, type Event } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { AgentRegistry } from '../agents/agentRegistry.ts';
 import type { CoreContext } from '../context.ts';
+import type { LogTransaction } from '../events/logTransaction.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { waitFor } from '../waitFor.ts';
 import {
@@ -61,7 +62,12 @@ export class TaskManager implements Disposable {
    * `session_closed`, `agent_not_found`, `task_limit`, `disk_full`.
    */
   create(request: CreateTaskRequest): AgentTask {
-    const { log, ids, clock, state, limits } = this.context;
+    return this.context.log.commit((tx) => this.createIn(tx, request));
+  }
+
+  /** In a transaction of the caller's. Errors: those of `create`. */
+  createIn(tx: LogTransaction, request: CreateTaskRequest): AgentTask {
+    const { ids, clock, state, limits } = this.context;
     const checked = checkTaskRequest(request);
     const { id: sessionId } = this.sessions.getOpen(request.sessionId);
     if ('agentId' in request.target) this.agents.get(request.target.agentId);
@@ -90,10 +96,8 @@ export class TaskManager implements Disposable {
       inputEnd: input.length,
       outputEnd: 0,
     };
-    log.commit((tx) => {
-      createTask(tx, task);
-      if (input.length > 0) tx.addTaskChunk(task.id, { offset: 0, stream: 'stdin', data: input });
-    });
+    createTask(tx, task);
+    if (input.length > 0) tx.addTaskChunk(task.id, { offset: 0, stream: 'stdin', data: input });
     return task;
   }
 

@@ -25,7 +25,7 @@ export function toRunView({ run, sessionName, shell, cwd, home, notice }: RunVie
     isAborting: run.isAborting,
     sessionId: run.sessionId,
     sessionName,
-    engine: 'shell',
+    engine: run.request.engine ?? 'shell',
     shell: baseName(shell ?? run.request.shell ?? 'default shell'),
     cwd: shortPath(cwd, home),
     createdAt: run.createdAt,
