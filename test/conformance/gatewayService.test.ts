@@ -183,7 +183,7 @@ describe('GatewaySendMessage and StreamResponses', () => {
     expect(chunks.map(({ sequence }) => sequence)).toEqual(chunks.map((_chunk, index) => index));
     expect(chunks.map(({ isFinal }) => isFinal)).toEqual([...chunks.slice(1).map(() => false), true]);
     const bytes = Buffer.byteLength(answer);
-    expect(chunks.at(-1)!.metadata).toMatchObject({ contentType: 'text/plain', totalBytes: BigInt(bytes) });
+    expect(chunks.at(-1)!.metadata).toMatchObject({ contentType: 'text/plain', progress: 1 });
     expect(statuses.map(({ state }) => state)).toEqual([
       StreamState.STREAM_STATE_ACTIVE,
       StreamState.STREAM_STATE_COMPLETE,
@@ -269,14 +269,17 @@ describe('StreamChat', () => {
   });
 
   it('brings an answer whole where the session sets no size, and tells what fails', async () => {
-    const { id } = await create();
+    connectAssistant(served.core);
+    const { id } = await create({ config: { maxMessageSize: 10 } });
     const chat = open(id);
-    chat.say('hello');
+    chat.say('much too long');
     expect(await chat.next()).toMatchObject({
       $case: 'status',
-      value: { state: StreamState.STREAM_STATE_ERROR, message: 'NOT_FOUND: assistant agent not found' },
+      value: {
+        state: StreamState.STREAM_STATE_ERROR,
+        message: expect.stringContaining('INVALID_ARGUMENT: message is larger'),
+      },
     });
-    connectAssistant(served.core);
     chat.say('hello');
     expect(await chat.next()).toMatchObject({
       $case: 'chunk',

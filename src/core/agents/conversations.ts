@@ -13,7 +13,7 @@ import type { AgentRegistry } from './agentRegistry.ts';
 export const timedOutText = 'Timed out waiting for assistant response.';
 
 /** Joins a question and its answer, among the extra texts of both. */
-const correlationKey = 'correlation_id';
+export const correlationKey = 'correlation_id';
 
 /** Questions that wait for an answer, of all sessions. */
 const pendingLimit = 10_000;

@@ -1,37 +1,33 @@
 import { DisposableStore } from '../../../base/disposable.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
-import type { OrchestratorEvent } from '../../../core/events/event.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { Session } from '../../../core/sessions/session.ts';
 import {
-  type GatewayEvent,
   type GatewayMessage,
   type StreamChatRequest,
   type StreamChatResponse,
   StreamState,
-  type StreamStatus,
 } from '../../../protocol/gen/gateway/v1/gateway.ts';
 import type { CallContext } from '../rpcHandlers.ts';
-import { AnswerChunks } from './answerChunks.ts';
+import { chatChunks, type ChunkOptions } from './answerChunks.ts';
 import { gatewayEventMessage } from './gatewayEvents.ts';
-import { gatewayMessageOf } from './gatewayMessages.ts';
+import { engineOf, gatewayMessageOf } from './gatewayMessages.ts';
 import { gatewayFactsOf, getGatewaySession } from './gatewaySessions.ts';
 import { Outbox } from './outbox.ts';
 import type { ServerFacts } from './serverFacts.ts';
 import { checkMayChange } from './sessionView.ts';
-import { dateOf, invalid } from './values.ts';
+import { StreamFigures } from './streamFigures.ts';
+import { invalid } from './values.ts';
 
-/** What is to be sent: of chunks only the event that tells of them, until the client comes to read them. */
-type Item =
-  | { readonly kind: 'told'; readonly event: OrchestratorEvent }
-  | { readonly kind: 'event'; readonly value: GatewayEvent }
-  | { readonly kind: 'status'; readonly value: StreamStatus }
-  | { readonly kind: 'heartbeat' };
+type Payload = NonNullable<StreamChatResponse['payload']>;
+
+/** Messages of one stream that wait for their turn at most. */
+const mostWaiting = 100;
 
 /**
- * StreamChat: what a user says goes to the assistant; its answers, and what runs and agents put out in the session
- * meanwhile, come as chunks. What cannot be sent or stored is told by a status, and the stream goes on. A client that
- * ends its side still gets the answers to what it has said; then the stream ends.
+ * StreamChat: what a user says is answered in chunks, one message after the other, by the assistant or by a run in the
+ * session. What cannot be answered is told by a status, and the stream goes on. A client that ends its side still gets
+ * the answers to what it has said; then the stream ends.
  */
 export async function* streamChat(
   orchestrator: Orchestrator,
@@ -39,81 +35,59 @@ export async function* streamChat(
   requests: AsyncIterable<StreamChatRequest>,
   call: CallContext,
 ): AsyncGenerator<StreamChatResponse, void, undefined> {
-  const outbox = new Outbox<Item>();
-  const chat = new Chat(orchestrator, facts, outbox, call);
+  const outbox = new Outbox<Payload>();
+  const chat = new ChatStream(orchestrator, facts, outbox, call);
   chat.take(requests).catch((error: unknown) => outbox.fail(error));
   try {
-    for await (const item of outbox) {
-      switch (item.kind) {
-        case 'told':
-          for await (const value of chat.chunksOf(item.event)) yield { payload: { $case: 'chunk', value } };
-          break;
-        case 'event':
-          yield { payload: { $case: 'event', value: item.value } };
-          break;
-        case 'status':
-          yield { payload: { $case: 'status', value: item.value } };
-          break;
-        case 'heartbeat':
-          yield { payload: { $case: 'heartbeat', value: {} } };
-          break;
-      }
-    }
+    for await (const payload of outbox) yield { payload };
   } finally {
     chat.dispose();
   }
 }
 
-class Chat {
+class ChatStream {
   private readonly orchestrator: Orchestrator;
   private readonly facts: ServerFacts;
-  private readonly outbox: Outbox<Item>;
+  private readonly outbox: Outbox<Payload>;
   private readonly call: CallContext;
-  private readonly startedAt: number;
+  private readonly figures: StreamFigures;
   private readonly disposables = new DisposableStore();
-  /** Correlation ids of its questions that wait for an answer. */
-  private readonly questions = new Set<string>();
-  private chunks: AnswerChunks;
+  /** Ends a run too: it aborts when the client says so, not when it is only gone. */
+  private readonly cancelling = new AbortController();
   private session: Session | undefined;
-  private hasInputEnded = false;
-  private sent = { bytes: 0, chunks: 0 };
+  private turn: Promise<void> = Promise.resolve();
+  private waiting = 0;
+  private isDisposed = false;
 
-  constructor(orchestrator: Orchestrator, facts: ServerFacts, outbox: Outbox<Item>, call: CallContext) {
+  constructor(orchestrator: Orchestrator, facts: ServerFacts, outbox: Outbox<Payload>, call: CallContext) {
     this.orchestrator = orchestrator;
     this.facts = facts;
     this.outbox = outbox;
     this.call = call;
-    this.startedAt = facts.now();
-    this.chunks = new AnswerChunks(orchestrator, { chunkSize: 0, newId: facts.newId });
+    this.figures = new StreamFigures(facts.now);
   }
 
   async take(requests: AsyncIterable<StreamChatRequest>): Promise<void> {
     for await (const { sessionId, payload } of requests) {
       if (payload?.$case === 'heartbeat') {
-        this.outbox.push({ kind: 'heartbeat' });
+        this.outbox.push(payload);
         continue;
       }
-      this.session ??= this.bind(sessionId);
+      const session = (this.session ??= this.bind(sessionId));
       if (payload?.$case === 'cancel') {
-        this.push(StreamState.STREAM_STATE_CANCELLED, payload.value.reason);
-        this.outbox.end();
-        return;
+        this.cancelling.abort();
+        await this.turn;
+        this.tell(StreamState.STREAM_STATE_CANCELLED, payload.value.reason);
+        break;
       }
-      if (payload !== undefined) this.say(this.session, payload.value);
+      if (payload !== undefined) this.say(session, payload.value);
     }
-    this.hasInputEnded = true;
-    this.endIfDone();
-  }
-
-  async *chunksOf(event: OrchestratorEvent): ReturnType<AnswerChunks['of']> {
-    for await (const chunk of this.chunks.of(event)) {
-      this.sent.bytes += chunk.data.length;
-      this.sent.chunks += 1;
-      yield chunk;
-    }
+    await this.turn;
+    this.outbox.end();
   }
 
   dispose(): void {
+    this.isDisposed = true;
     this.disposables.dispose();
   }
 
@@ -122,57 +96,58 @@ class Chat {
     const { sessions, events } = this.orchestrator;
     const session = sessions.getActive(getGatewaySession(this.orchestrator, gatewayId).id);
     checkMayChange(session, this.call);
-    const { enableDelta = false, chunkSize = 0n } = gatewayFactsOf(session)?.config.streamConfig ?? {};
-    this.chunks = new AnswerChunks(this.orchestrator, {
-      chunkSize: enableDelta ? Number(chunkSize) : 0,
-      newId: this.facts.newId,
-    });
     this.disposables.add(
       events.onDidAppend((event) => {
-        if (event.sessionId === session.id) this.hear(event, gatewayId);
+        if (event.type !== 'session.closed' || event.sessionId !== session.id) return;
+        this.outbox.push({ $case: 'event', value: gatewayEventMessage(event, gatewayId) });
+        this.outbox.end();
       }),
     );
     return session;
   }
 
-  private hear(event: OrchestratorEvent, gatewayId: string): void {
-    if (this.chunks.isTold(event)) {
-      this.outbox.push({ kind: 'told', event });
-      if (event.type === 'message.sent') this.questions.delete(event.correlationId ?? '');
-      this.endIfDone();
-    } else if (event.type === 'session.closed') {
-      this.outbox.push({ kind: 'event', value: gatewayEventMessage(event, gatewayId) });
-      this.outbox.end();
-    }
-  }
-
+  /** Each in its turn, so that the chunks of one answer come together. */
   private say(session: Session, message: GatewayMessage): void {
-    try {
-      const said = gatewayMessageOf(message, session);
-      const { correlationId } = this.orchestrator.conversations.say(session.id, said);
-      if (correlationId !== undefined) this.questions.add(correlationId);
-    } catch (error) {
-      const known = OrchestratorError.from(error);
-      this.push(StreamState.STREAM_STATE_ERROR, `${known.code}: ${known.message}`);
+    if (this.waiting >= mostWaiting) {
+      this.tell(StreamState.STREAM_STATE_ERROR, 'RESOURCE_EXHAUSTED: too many messages wait for an answer');
+      return;
     }
-  }
-
-  private push(state: StreamState, message: string): void {
-    const { bytes, chunks } = this.sent;
-    this.outbox.push({
-      kind: 'status',
-      value: {
-        state,
-        message,
-        bytesSent: BigInt(bytes),
-        chunksSent: BigInt(chunks),
-        startedAt: dateOf(this.startedAt),
-        endedAt: state === StreamState.STREAM_STATE_CANCELLED ? dateOf(this.facts.now()) : undefined,
-      },
+    this.waiting += 1;
+    this.turn = this.turn.then(async () => {
+      try {
+        if (!this.isDisposed) await this.answer(session, message);
+      } catch (error) {
+        const known = OrchestratorError.from(error);
+        this.tell(StreamState.STREAM_STATE_ERROR, `${known.code}: ${known.message}`);
+      } finally {
+        this.waiting -= 1;
+      }
     });
   }
 
-  private endIfDone(): void {
-    if (this.hasInputEnded && this.questions.size === 0) this.outbox.end();
+  private async answer(session: Session, message: GatewayMessage): Promise<void> {
+    const { chat, messages } = this.orchestrator;
+    const said = gatewayMessageOf(message, session);
+    if (said.role !== 'user') {
+      messages.append(session.id, said);
+      return;
+    }
+    const { signal } = this.cancelling;
+    const answer = chat.answer(session.id, said, { engine: engineOf(message), signal });
+    for await (const chunk of chatChunks(answer, this.chunkOptions(session))) {
+      this.figures.add(chunk);
+      // A run goes on without its reader, and its answer is kept.
+      if (!(await this.outbox.put({ $case: 'chunk', value: chunk }))) return;
+    }
+  }
+
+  private chunkOptions(session: Session): ChunkOptions {
+    const { enableDelta = false, chunkSize = 0n } = gatewayFactsOf(session)?.config.streamConfig ?? {};
+    const { newId, now } = this.facts;
+    return { chunkSize: enableDelta ? Number(chunkSize) : 0, newId, now };
+  }
+
+  private tell(state: StreamState, message: string): void {
+    this.outbox.push({ $case: 'status', value: this.figures.status(state, message) });
   }
 }

@@ -113,3 +113,9 @@ export function gatewayMessageOf(message: GatewayMessage, session: Session): New
     metadata: { extra },
   };
 }
+
+/** A message may say by its model which engine is to answer it: `shell`, or `agent:NAME`. */
+export function engineOf({ metadata }: GatewayMessage): string | undefined {
+  const model = metadata?.model ?? '';
+  return model === 'shell' || model.startsWith('agent:') ? model : undefined;
+}

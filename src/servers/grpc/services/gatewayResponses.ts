@@ -1,5 +1,6 @@
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
+import { runText } from '../../../core/runs/runText.ts';
 import type { Message } from '../../../core/sessions/message.ts';
 import type { Session } from '../../../core/sessions/session.ts';
 import {
@@ -7,13 +8,13 @@ import {
   type StreamResponsesRequest,
   type StreamResponsesResponse,
   StreamState,
-  type StreamStatus,
 } from '../../../protocol/gen/gateway/v1/gateway.ts';
 import type { CallContext } from '../rpcHandlers.ts';
-import { AnswerChunks } from './answerChunks.ts';
+import { type ChunkOptions, liveChunks, textChunks } from './answerChunks.ts';
 import { gatewayFactsOf, getGatewaySession } from './gatewaySessions.ts';
 import type { ServerFacts } from './serverFacts.ts';
-import { dateOf, given, invalid, required } from './values.ts';
+import { StreamFigures } from './streamFigures.ts';
+import { given, invalid, required } from './values.ts';
 
 /** Bytes of one chunk where neither the call nor the session says it. */
 const usualChunkSize = 1_024;
@@ -26,104 +27,83 @@ const largestChunkSize = 1024 * 1024;
  */
 export async function* streamResponses(
   orchestrator: Orchestrator,
-  facts: ServerFacts,
+  { newId, now }: ServerFacts,
   { sessionId, messageId, options }: StreamResponsesRequest,
-  call: CallContext,
+  { signal }: CallContext,
 ): AsyncGenerator<StreamResponsesResponse, void, undefined> {
   const session = getGatewaySession(orchestrator, required(sessionId, 'session_id'));
   const about = messageId === '' ? undefined : findMessage(orchestrator, session, messageId);
-  const wanted = Number(options?.chunkSize ?? 0n);
-  if (wanted < 0) throw invalid('chunk_size cannot be negative');
-  const configured = Number(gatewayFactsOf(session)?.config.streamConfig?.chunkSize ?? 0n);
-  const chunkSize = Math.min(given(wanted) ?? given(configured) ?? usualChunkSize, largestChunkSize);
-  const chunks = new AnswerChunks(orchestrator, { chunkSize, newId: facts.newId });
+  const chunkSize = chunkSizeOf(session, Number(options?.chunkSize ?? 0n));
+  const figures = new StreamFigures(now);
+  const status = (state: StreamState, message?: string): StreamResponsesResponse => ({
+    payload: { $case: 'status', value: figures.status(state, message) },
+  });
 
-  const startedAt = facts.now();
-  const sent = { bytes: 0, chunks: 0 };
-  const status = (state: StreamState, message: string): StreamResponsesResponse => {
-    const hasEnded = state !== StreamState.STREAM_STATE_ACTIVE;
-    const value: StreamStatus = {
-      state,
-      message,
-      bytesSent: BigInt(sent.bytes),
-      chunksSent: BigInt(sent.chunks),
-      startedAt: dateOf(startedAt),
-      endedAt: hasEnded ? dateOf(facts.now()) : undefined,
-    };
-    return { payload: { $case: 'status', value } };
-  };
-
-  yield status(StreamState.STREAM_STATE_ACTIVE, '');
+  yield status(StreamState.STREAM_STATE_ACTIVE);
   try {
-    for await (const chunk of answerTo(orchestrator, session, about, chunks, call)) {
-      sent.bytes += chunk.data.length;
-      sent.chunks += 1;
+    for await (const chunk of answerTo(orchestrator, session, about, { chunkSize, newId, now }, signal)) {
+      figures.add(chunk);
       const metadata = options === undefined || options.includeMetadata ? chunk.metadata : undefined;
       yield { payload: { $case: 'chunk', value: { ...chunk, metadata } } };
     }
   } catch (error) {
-    call.signal.throwIfAborted();
+    signal.throwIfAborted();
     const { code, message } = OrchestratorError.from(error);
     yield status(StreamState.STREAM_STATE_ERROR, `${code}: ${message}`);
     return;
   }
-  yield status(StreamState.STREAM_STATE_COMPLETE, '');
+  yield status(StreamState.STREAM_STATE_COMPLETE);
+}
+
+/** Error: `invalid_request`. */
+function chunkSizeOf(session: Session, wanted: number): number {
+  if (wanted < 0) throw invalid('chunk_size cannot be negative');
+  const configured = Number(gatewayFactsOf(session)?.config.streamConfig?.chunkSize ?? 0n);
+  return Math.min(given(wanted) ?? given(Math.max(configured, 0)) ?? usualChunkSize, largestChunkSize);
 }
 
 async function* answerTo(
   orchestrator: Orchestrator,
-  session: Session,
+  { id: sessionId }: Session,
   about: Message | undefined,
-  chunks: AnswerChunks,
-  { signal }: CallContext,
+  options: ChunkOptions,
+  signal: AbortSignal,
 ): AsyncGenerator<ResponseChunk, void, undefined> {
-  const { events, runs, messages, conversations } = orchestrator;
-  const [last] = about === undefined ? messages.list({ sessionId: session.id, last: 1 }) : [about];
-  if (last !== undefined && conversations.isWaiting(last)) {
-    yield* answerWhenThere(orchestrator, last, chunks, signal);
-    return;
-  }
-  const run = about === undefined ? runs.active().find((live) => live.sessionId === session.id) : undefined;
-  if (run !== undefined) {
-    for await (const event of events.follow({ after: 0, runId: run.id, signal })) {
-      if (!chunks.isTold(event)) continue;
-      yield* chunks.of(event);
-      if (event.type === 'response.completed' || event.type === 'error') return;
-    }
+  const { runs, messages, conversations } = orchestrator;
+  const recent = about === undefined ? messages.list({ sessionId, last: 100 }) : [about];
+  const waiting = recent.findLast((message) => conversations.isWaiting(message));
+  const run = runs
+    .active()
+    .find(({ id, sessionId: its }) =>
+      about === undefined ? its === sessionId : id === about.metadata.extra['run_id'],
+    );
+  if (waiting === undefined && run !== undefined) {
+    yield* liveChunks(runText(orchestrator, run.id, 0, signal), { run_id: run.id }, options);
     return;
   }
   const answer =
-    about === undefined
-      ? lastAnswer(orchestrator, session)
-      : about.role === 'assistant'
-        ? about
-        : conversations.findAnswer(about);
+    waiting === undefined
+      ? (recent.findLast(({ role }) => role === 'assistant') ?? (about && conversations.findAnswer(about)))
+      : await answerWhenThere(orchestrator, waiting, signal);
   if (answer === undefined) throw unanswered(about);
-  yield* chunks.ofMessage(answer);
+  yield* textChunks(answer.content, { message_id: answer.id }, options);
 }
 
-/** Ends with the answer. Error: `session_closed`, where there will be none. */
-async function* answerWhenThere(
+/** Undefined when the core closes or the client goes. Error: `session_closed`, where there will be no answer. */
+async function answerWhenThere(
   { events, conversations }: Orchestrator,
   question: Message,
-  chunks: AnswerChunks,
   signal: AbortSignal,
-): AsyncGenerator<ResponseChunk, void, undefined> {
+): Promise<Message | undefined> {
   const { sessionId } = question;
-  for await (const event of events.follow({ after: events.lastSequence, sessionId, signal })) {
-    if (event.type === 'session.closed') {
+  for await (const { type } of events.follow({ after: events.lastSequence, sessionId, signal })) {
+    if (type === 'session.closed') {
       throw new OrchestratorError('FAILED_PRECONDITION', 'session_closed', 'the session was closed');
     }
-    if (event.type !== 'message.sent') continue;
-    const answer = conversations.findAnswer(question);
-    if (answer === undefined) continue;
-    yield* chunks.ofMessage(answer);
-    return;
+    const answer = type === 'message.sent' ? conversations.findAnswer(question) : undefined;
+    if (answer !== undefined) return answer;
   }
-}
-
-function lastAnswer({ messages }: Orchestrator, { id }: Session): Message | undefined {
-  return messages.list({ sessionId: id, last: 100 }).findLast(({ role }) => role === 'assistant');
+  return undefined;
 }
 
 function findMessage({ messages }: Orchestrator, { id }: Session, messageId: string): Message {
