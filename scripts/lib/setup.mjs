@@ -83,6 +83,7 @@ export const grpcPeerPackages = [
   { name: 'python3-grpcio', present: () => existsSync('/usr/lib/python3/dist-packages/grpc') },
   { name: 'python3-grpc-tools', present: () => existsSync('/usr/lib/python3/dist-packages/grpc_tools') },
   program('golang-go', 'go'),
+  program('protoc-gen-go-1-3', 'protoc-gen-go'),
   {
     name: 'golang-google-grpc-dev',
     present: () => existsSync('/usr/share/gocode/src/google.golang.org/grpc'),

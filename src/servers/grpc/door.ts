@@ -1,6 +1,8 @@
+import { systemIds } from '../../base/ids.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import { type GrpcLimits, GrpcServer, type TcpOptions } from './grpcServer.ts';
+import { gatewayService } from './services/gatewayService.ts';
 import { orchestratorService } from './services/orchestratorService.ts';
 import { runService } from './services/runService.ts';
 import { terminalService } from './services/terminalService.ts';
@@ -17,11 +19,12 @@ export interface GrpcDoorOptions {
 /** Opens the gRPC door of a core: every service that there is. Errors: those of `GrpcServer.start`. */
 export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer> {
   const { orchestrator, version } = options;
-  const facts = { version, startedAt: Date.now(), now: Date.now };
+  const facts = { version, startedAt: Date.now(), now: Date.now, newId: () => systemIds.hexId() };
   const server = new GrpcServer({
     ...options,
     services: [
       orchestratorService(orchestrator, facts),
+      gatewayService(orchestrator, facts),
       terminalService(orchestrator),
       runService(orchestrator),
     ],
