@@ -1,12 +1,11 @@
 /** The gRPC layer beside grpc-go, both asked by the same Go client over the same kind of socket. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureDebianPackages, grpcPeerPackages } from '../../scripts/lib/setup.mjs';
-import { repo } from '../harness/paths.ts';
+import { buildGoProgram } from '../harness/goProgram.ts';
 
-const debianGo = '/usr/share/gocode';
 const rounds = 3;
 const unaryMs = 2_000;
 /** A multiple of the page that our side sends at once. */
@@ -23,7 +22,7 @@ export async function benchGrpc(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ow-bench-grpc-'));
   const sides: Side[] = [];
   try {
-    const peer = buildPeer();
+    const peer = buildGoProgram(join(import.meta.dirname, 'grpc/peer.go'));
     const start = async (
       name: string,
       program: string,
@@ -46,14 +45,18 @@ export async function benchGrpc(): Promise<void> {
       script,
       socket,
     ]);
+    /** What clients send as `:authority`. */
+    let target = 'localhost';
     const ask = (side: Side, ...args: (string | number)[]): number[] => {
       const [mode, ...rest] = args.map(String);
       const answer = execFileSync(peer, [mode ?? '', side.socket, ...rest], {
         encoding: 'utf8',
         timeout: 120_000,
+        env: { ...process.env, TARGET: target },
       });
       return answer.trim().split(' ').map(Number);
     };
+    compare('connections with one call, connections/s', go, ours, (side) => ask(side, 'connect', unaryMs));
     for (const atOnce of [1, 8, 50]) {
       compare(`unary, ${atOnce} at once, calls/s`, go, ours, (side) => ask(side, 'unary', atOnce, unaryMs));
     }
@@ -65,6 +68,10 @@ export async function benchGrpc(): Promise<void> {
       const what = `stream, ${subscribers} × ${events} of ${size} B, messages/s`;
       compare(what, go, ours, (side) => ask(side, 'stream', subscribers, events, size));
     }
+    target = '/a/path';
+    console.log(`  with ${target} as :authority, which ours corrects:`);
+    compare('unary, 8 at once, calls/s', go, ours, (side) => ask(side, 'unary', 8, unaryMs));
+    compare('stream, 1,024 B, messages/s', go, ours, (side) => ask(side, 'stream', 1, events, 1_024));
   } finally {
     for (const side of sides) side.process.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
@@ -80,20 +87,4 @@ function compare(what: string, go: Side, ours: Side, measure: (side: Side) => nu
   const p99 =
     results[0]?.go.length === 2 ? `; p99 ${median('go', 1) ?? 0} and ${median('ours', 1) ?? 0} µs` : '';
   console.log(`  ${what}: grpc-go ${theirs}, ours ${own} (${(own / theirs).toFixed(2)} ×)${p99}`);
-}
-
-/** Go caches what it has built, so a second run takes no time. */
-function buildPeer(): string {
-  const cache = join(repo, '.cache/grpc-peer');
-  mkdirSync(cache, { recursive: true });
-  const peer = join(cache, 'peer');
-  const go = ['/usr/bin/go', '/usr/local/go/bin/go'].find((path) => existsSync(path));
-  if (go === undefined || !existsSync(join(debianGo, 'src/google.golang.org/grpc'))) {
-    throw new Error('The comparison needs Go and grpc-go: apt-get install golang-go golang-google-grpc-dev');
-  }
-  execFileSync(go, ['build', '-o', peer, join(import.meta.dirname, 'grpc/peer.go')], {
-    env: { ...process.env, GO111MODULE: 'off', GOPATH: debianGo, GOCACHE: join(cache, 'build'), GOFLAGS: '' },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  return peer;
 }

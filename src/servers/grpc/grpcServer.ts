@@ -1,6 +1,7 @@
 import { type Metadata, type Server as RpcServer, ServerCredentials } from '@grpc/grpc-js';
 import { timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -146,7 +147,7 @@ export class GrpcServer {
   private async listen(): Promise<void> {
     const { socketPath, tcp } = this.options;
     await prepareSocketPath(socketPath);
-    const local = this.createListener(ServerCredentials.createInsecure(), true, principalOf);
+    const local = this.createListener('socket', ServerCredentials.createInsecure(), principalOf);
     await listenOnSocket(local.server, socketPath);
     this.checkNotClosed();
     if (tcp === undefined) return;
@@ -155,7 +156,7 @@ export class GrpcServer {
       tcp.tls === undefined
         ? ServerCredentials.createInsecure()
         : ServerCredentials.createSsl(null, [{ cert_chain: tcp.tls.cert, private_key: tcp.tls.key }]);
-    const remote = this.createListener(credentials, tcp.tls === undefined, (metadata) => {
+    const remote = this.createListener(tcp.tls === undefined ? 'tcp' : 'tls', credentials, (metadata) => {
       checkToken(metadata, tcp.token);
       return principalOf(metadata);
     });
@@ -164,8 +165,8 @@ export class GrpcServer {
   }
 
   private createListener(
+    kind: 'socket' | 'tcp' | 'tls',
     credentials: ServerCredentials,
-    isPlain: boolean,
     authenticate: CallEnvironment['authenticate'],
   ): Listener {
     const { limits, openStreams, options } = this;
@@ -183,8 +184,10 @@ export class GrpcServer {
     const server = createServer((socket: Socket) => {
       if (!gate.admit(socket)) return;
       // With TLS the first bytes are those of a handshake, which has a time limit of its own.
-      if (isPlain) gate.expectHttp2(socket, () => injector.injectConnection(socket));
-      else injector.injectConnection(socket);
+      const letIn = (connection: Duplex): void => injector.injectConnection(connection);
+      if (kind === 'tls') letIn(socket);
+      // Only at a socket is there no host that a client could name as its `:authority`.
+      else gate.expectHttp2(socket, { correctsAuthority: kind === 'socket' }, letIn);
     });
     const listener = { server, rpc, gate };
     this.listeners.push(listener);

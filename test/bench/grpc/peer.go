@@ -3,6 +3,9 @@
 //	peer serve SOCKET            answers /bench.v1.Bench/Unary and /bench.v1.Bench/Stream
 //	peer unary SOCKET AT_ONCE MS prints calls a second and the 99th percentile in microseconds
 //	peer stream SOCKET SUBSCRIBERS COUNT SIZE prints messages a second of all subscribers together
+//	peer connect SOCKET MS prints connections a second, with one call each, one after the other
+//
+// Clients send TARGET of the environment as `:authority`, or localhost.
 package main
 
 import (
@@ -62,7 +65,11 @@ func serve(path string) {
 }
 
 func dial(path string) *grpc.ClientConn {
-	connection, err := grpc.Dial("localhost", grpc.WithInsecure(), grpc.WithBlock(),
+	target := os.Getenv("TARGET")
+	if target == "" {
+		target = "localhost"
+	}
+	connection, err := grpc.Dial(target, grpc.WithInsecure(), grpc.WithBlock(),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		}),
@@ -139,6 +146,18 @@ func stream(path string, subscribers int, count, size uint32) {
 	fmt.Println(int(float64(subscribers) * float64(count) / time.Since(began).Seconds()))
 }
 
+func connect(path string, limit time.Duration) {
+	made := 0
+	began := time.Now()
+	for ; time.Since(began) < limit; made++ {
+		connection := dial(path)
+		request, answer := []byte{}, []byte{}
+		check(connection.Invoke(context.Background(), "/bench.v1.Bench/Unary", &request, &answer))
+		check(connection.Close())
+	}
+	fmt.Println(int(float64(made) / time.Since(began).Seconds()))
+}
+
 func check(err error) {
 	if err != nil {
 		log.Fatal(err)
@@ -157,6 +176,8 @@ func main() {
 		serve(path)
 	case "unary":
 		unary(path, number(3), time.Duration(number(4))*time.Millisecond)
+	case "connect":
+		connect(path, time.Duration(number(3))*time.Millisecond)
 	case "stream":
 		stream(path, number(3), uint32(number(4)), uint32(number(5)))
 	}
