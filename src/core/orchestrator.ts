@@ -5,6 +5,7 @@ import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { AgentRegistry } from './agents/agentRegistry.ts';
+import { Chat } from './agents/chat.ts';
 import { Conversations } from './agents/conversations.ts';
 import { noContainerEngine } from './containers/noContainerEngine.ts';
 import type { CoreContext } from './context.ts';
@@ -83,6 +84,7 @@ export class Orchestrator {
   readonly tasks: TaskManager;
   readonly containers: ContainerManager;
   readonly conversations: Conversations;
+  readonly chat: Chat;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -157,6 +159,17 @@ export class Orchestrator {
       now: () => clock.now(),
     });
     this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals, this.tasks));
+    const { sessions, messages, runs, conversations, terminals, tasks } = this;
+    this.chat = new Chat({
+      context: this.context,
+      events: log,
+      sessions,
+      messages,
+      runs,
+      conversations,
+      terminals,
+      tasks,
+    });
   }
 
   /** True once start() is through. */

@@ -1,0 +1,71 @@
+import type { EventLog } from '../events/eventLog.ts';
+import type { TaskManager } from '../tasks/taskManager.ts';
+import { PlainText } from '../terminals/plainText.ts';
+import type { PtyManager } from '../terminals/ptyManager.ts';
+import { countOf, outputOf, taskOutputOf } from './runPayloads.ts';
+
+const pieceBytes = 256 * 1024;
+
+export interface RunTextSource {
+  readonly events: EventLog;
+  readonly terminals: PtyManager;
+  readonly tasks: TaskManager;
+}
+
+/**
+ * What a run prints, as plain text and as it comes, whatever carries it out; ends with the run, with the signal or with
+ * the log. Holds one piece at a time, however slow its reader is. `after`: a sequence before the run's first event.
+ * Errors: those of reading the record.
+ */
+export async function* runText(
+  source: RunTextSource,
+  runId: string,
+  after: number,
+  signal?: AbortSignal,
+): AsyncGenerator<string, void, undefined> {
+  const plain = new PlainText();
+  /** By step: how far its output was read. */
+  const positions = new Map<number, number>();
+  for await (const { type, data } of source.events.follow({ after, runId, signal })) {
+    if (type === 'response.completed' || type === 'response.failed') break;
+    // The end of a step tells the last of its output in its result.
+    const { result } = data;
+    const range = typeof result === 'object' && result !== null ? rangeOfResult(result) : data;
+    const step = countOf(data, 'step') ?? 0;
+    const [terminal, task] = [outputOf(range), taskOutputOf(range)];
+    const output = terminal ?? task;
+    if (output === undefined) continue;
+    for (let from = positions.get(step) ?? output.from; from < output.to; ) {
+      const pieces =
+        terminal === undefined
+          ? source.tasks.readOutput(task?.taskId ?? '', from)
+          : [await readPiece(source, terminal.terminalId, from, output.to)];
+      let end = from;
+      for (const piece of pieces) {
+        end = Math.max(end, piece.offset + piece.data.length);
+        const text = plain.push(piece.data);
+        if (text !== '') yield text;
+      }
+      // What has left the bounded record is not waited for.
+      from = end > from ? end : output.to;
+      positions.set(step, from);
+    }
+  }
+  const rest = plain.flush();
+  if (rest !== '') yield rest;
+}
+
+async function readPiece(
+  { terminals }: RunTextSource,
+  id: string,
+  from: number,
+  to: number,
+): Promise<{ readonly offset: number; readonly data: Uint8Array }> {
+  const piece = await terminals.read(id, from, Math.min(to, from + pieceBytes));
+  return { offset: piece.from, data: piece.data };
+}
+
+function rangeOfResult(result: object): Readonly<Record<string, unknown>> {
+  const data = result as Readonly<Record<string, unknown>>;
+  return { ...data, from: data['output_from'], to: data['output_to'] };
+}
