@@ -1,6 +1,7 @@
 import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import { type GrpcLimits, GrpcServer, type TcpOptions } from './grpcServer.ts';
+import { agentService } from './services/agentService.ts';
 import { orchestratorService } from './services/orchestratorService.ts';
 import { runService } from './services/runService.ts';
 import { terminalService } from './services/terminalService.ts';
@@ -22,6 +23,7 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer
     ...options,
     services: [
       orchestratorService(orchestrator, facts),
+      agentService(orchestrator, facts),
       terminalService(orchestrator),
       runService(orchestrator),
     ],
