@@ -34,11 +34,21 @@ export class GrpcCore implements AsyncDisposable {
 
   static async start(limits: Partial<OrchestratorLimits> = {}): Promise<GrpcCore> {
     const started = new GrpcCore(limits);
-    const { core, socketPath } = started;
-    await core.start();
-    const options = { orchestrator: core, socketPath, version: '1.2.3', logger: nullLogger };
-    started.server = await openGrpcDoor(options);
+    await started.core.start();
+    await started.openDoor();
     return started;
+  }
+
+  async openDoor(): Promise<void> {
+    const { core, socketPath } = this;
+    const options = { orchestrator: core, socketPath, version: '1.2.3', logger: nullLogger };
+    this.server = await openGrpcDoor(options);
+  }
+
+  async closeDoor(): Promise<void> {
+    const { server } = this;
+    this.server = undefined;
+    await server?.stop();
   }
 
   async connect(principal?: string): Promise<GrpcClient> {
@@ -50,7 +60,7 @@ export class GrpcCore implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.clients) client.close();
-    await this.server?.stop();
+    await this.closeDoor();
     await this.core.close();
     this.store.dispose();
     rmSync(this.folder, { recursive: true, force: true });
