@@ -18,6 +18,8 @@ const stepView = z.object({
   durationMs: z.optional(z.number()),
   exitCode: z.optional(z.nullable(z.number())),
   terminalId: z.optional(z.string()),
+  /** 0 to 1, where whoever does the step tells it. */
+  progress: z.optional(z.number()),
   /** Bytes of output so far. */
   outputBytes: z.number(),
 });

@@ -27,7 +27,7 @@ describe('commands', () => {
   });
 
   it('have titles in title case', () => {
-    const small = /^(to|from|of|or|and|in|the|a)$/;
+    const small = /^(to|from|of|or|on|and|in|the|a)$/;
     for (const { title } of contributions.commands) {
       for (const word of title.split(' ')) expect(small.test(word) || /^[A-Z]/.test(word), title).toBe(true);
     }
@@ -47,6 +47,8 @@ describe('commands', () => {
       'run canRetry endedRun',
       'terminal canKill',
       'terminal endedTerminal',
+      'agent online',
+      'task canCancel',
     ];
     for (const kind of kinds) {
       const inline = contributions.menus['view/item/context'].filter(({ group, when }) => {

@@ -26,17 +26,23 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
   const channel = vscode.window.createOutputChannel('Orchestrator', { log: true });
   const log = new RecordingLog(channel);
   const sessionsTree = new DeferredTree();
+  const agentsTree = new DeferredTree();
   const historyTree = new DeferredTree();
   const frame: Frame = {
     context,
     log,
     sessionsTree,
+    agentsTree,
     historyTree,
     sessionsView: vscode.window.createTreeView(viewIds.sessions, {
       treeDataProvider: sessionsTree,
       dragAndDropController: new TerminalDrag(),
       canSelectMany: true,
       showCollapseAll: true,
+    }),
+    agentsView: vscode.window.createTreeView(viewIds.agents, {
+      treeDataProvider: agentsTree,
+      canSelectMany: true,
     }),
     historyView: vscode.window.createTreeView(viewIds.history, {
       treeDataProvider: historyTree,
@@ -54,8 +60,10 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
   context.subscriptions.push(
     channel,
     sessionsTree,
+    agentsTree,
     historyTree,
     frame.sessionsView,
+    frame.agentsView,
     frame.historyView,
     ...Object.values(commandIds).map((id) =>
       vscode.commands.registerCommand(id, async (...args: unknown[]) => (await workbench()).run(id, args)),

@@ -13,10 +13,12 @@ import { showProblem } from './ui/problems.ts';
 import { reachWindow, setContext } from './ui/windowLink.ts';
 import { IdLinkProvider } from './terminals/idLinks.ts';
 import { TerminalViews } from './terminals/terminalViews.ts';
+import { buildAgentRows } from './views/agentRows.ts';
+import { AgentsModel } from './views/agentsModel.ts';
 import { busyProgram, nameFromTitle } from './views/describe.ts';
 import { HistoryModel } from './views/historyModel.ts';
 import { LiveModel } from './views/liveModel.ts';
-import { buildHistoryRows, buildSessionRows } from './views/rows.ts';
+import { buildHistoryRows, buildSessionRows, emptyRows } from './views/rows.ts';
 import type { RowNode, RowTreeProvider } from './views/rowTreeProvider.ts';
 
 export interface ReadyWorkbenchOptions {
@@ -26,8 +28,10 @@ export interface ReadyWorkbenchOptions {
   readonly home: string;
   readonly panels: RunPanels;
   readonly sessionsView: vscode.TreeView<RowNode>;
+  readonly agentsView: vscode.TreeView<RowNode>;
   readonly historyView: vscode.TreeView<RowNode>;
   readonly sessionsTree: RowTreeProvider;
+  readonly agentsTree: RowTreeProvider;
   readonly historyTree: RowTreeProvider;
   readonly onDidChangeActivity: () => void;
 }
@@ -36,12 +40,14 @@ export interface ReadyWorkbenchOptions {
 export class ReadyWorkbench implements Disposable {
   readonly orchestrator: Orchestrator;
   readonly live: LiveModel;
+  readonly agents: AgentsModel;
   readonly history: HistoryModel;
   readonly terminals: TerminalViews;
   readonly notifications: RunNotifications;
   readonly layout: WindowLayoutKeeper;
   private readonly options: ReadyWorkbenchOptions;
   private readonly resources = new DisposableStore();
+  private hasAgents = false;
   private midnightTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ReadyWorkbenchOptions) {
@@ -63,9 +69,16 @@ export class ReadyWorkbench implements Disposable {
         orchestrator,
         logger: log,
         home,
-        isMotionReduced: () => vscode.workspace.getConfiguration('workbench').get('reduceMotion') === 'on',
+        isMotionReduced,
         isWatched: () =>
           vscode.window.state.focused && (sessionsView.visible || this.terminals.openIds().length > 0),
+      }),
+    );
+    this.agents = this.resources.add(
+      new AgentsModel({
+        orchestrator,
+        isMotionReduced,
+        isWatched: () => vscode.window.state.focused && options.agentsView.visible,
       }),
     );
     this.history = this.resources.add(new HistoryModel(orchestrator));
@@ -79,6 +92,7 @@ export class ReadyWorkbench implements Disposable {
       ),
     );
     this.resources.add(this.live.onDidChange(() => this.drawSessions()));
+    this.resources.add(this.agents.onDidChange(() => this.drawAgents()));
     this.resources.add(this.history.onDidChange(() => this.drawHistory()));
     this.resources.add(this.notifications.onDidChangeUnseen(() => this.drawBadge()));
     this.resources.add(
@@ -96,6 +110,7 @@ export class ReadyWorkbench implements Disposable {
     );
     this.resources.add(toDisposable(() => clearTimeout(this.midnightTimer)));
     this.drawSessions();
+    this.drawAgents();
     this.drawHistory();
     this.waitForMidnight();
   }
@@ -123,8 +138,10 @@ export class ReadyWorkbench implements Disposable {
   dispose(): void {
     this.resources.dispose();
     this.options.sessionsView.badge = undefined;
-    this.options.sessionsTree.update({ rows: new Map(), children: new Map() });
-    this.options.historyTree.update({ rows: new Map(), children: new Map() });
+    this.options.sessionsTree.update(emptyRows);
+    this.options.agentsTree.update(emptyRows);
+    this.options.historyTree.update(emptyRows);
+    void setContext(contextKeys.hasAgents, false);
   }
 
   private drawSessions(): void {
@@ -133,6 +150,15 @@ export class ReadyWorkbench implements Disposable {
     this.terminals.retitle(this.live.foreground);
     onDidChangeActivity();
     if (this.orchestrator.runs.active().length > 0) void setContext(contextKeys.hasRun, true);
+  }
+
+  private drawAgents(): void {
+    const rows = buildAgentRows(this.agents.rowsInput());
+    this.options.agentsTree.update(rows);
+    const hasAgents = rows.rows.size > 0;
+    if (hasAgents === this.hasAgents) return;
+    this.hasAgents = hasAgents;
+    void setContext(contextKeys.hasAgents, hasAgents);
   }
 
   private drawHistory(): void {
@@ -207,4 +233,8 @@ export class ReadyWorkbench implements Disposable {
       showProblem(`The terminal "${terminal.name}" was not ended`, error, this.options.log);
     }
   }
+}
+
+function isMotionReduced(): boolean {
+  return vscode.workspace.getConfiguration('workbench').get('reduceMotion') === 'on';
 }

@@ -34,8 +34,10 @@ export interface Frame {
   readonly context: vscode.ExtensionContext;
   readonly log: RecordingLog;
   readonly sessionsTree: DeferredTree;
+  readonly agentsTree: DeferredTree;
   readonly historyTree: DeferredTree;
   readonly sessionsView: vscode.TreeView<RowNode>;
+  readonly agentsView: vscode.TreeView<RowNode>;
   readonly historyView: vscode.TreeView<RowNode>;
 }
 
@@ -44,6 +46,7 @@ export interface WorkbenchInternals {
   readonly core: CoreService;
   readonly panels: RunPanels;
   readonly sessionsTree: RowTreeProvider;
+  readonly agentsTree: RowTreeProvider;
   readonly historyTree: RowTreeProvider;
   ready(): Promise<ReadyWorkbench>;
 }
@@ -58,6 +61,7 @@ export class Workbench implements vscode.Disposable {
   private readonly resources = new DisposableStore();
   private readonly statusBar: StatusBar;
   private readonly sessionsTree: RowTreeProvider;
+  private readonly agentsTree: RowTreeProvider;
   private readonly historyTree: RowTreeProvider;
   private readonly home = homedir();
   private serving: ReadyWorkbench | undefined;
@@ -94,6 +98,7 @@ export class Workbench implements vscode.Disposable {
       }),
     );
     this.sessionsTree = this.resources.add(new RowTreeProvider((row) => this.tooltip(row)));
+    this.agentsTree = this.resources.add(new RowTreeProvider((row) => this.tooltip(row)));
     this.historyTree = this.resources.add(new RowTreeProvider((row) => this.tooltip(row)));
     this.statusBar = this.resources.add(new StatusBar());
     this.commands = {
@@ -111,6 +116,7 @@ export class Workbench implements vscode.Disposable {
       core: this.core,
       panels: this.panels,
       sessionsTree: this.sessionsTree,
+      agentsTree: this.agentsTree,
       historyTree: this.historyTree,
       ready: () => this.ready(),
     };
@@ -130,6 +136,7 @@ export class Workbench implements vscode.Disposable {
     );
     this.adoptState(this.core.state);
     frame.sessionsTree.connect(this.sessionsTree);
+    frame.agentsTree.connect(this.agentsTree);
     frame.historyTree.connect(this.historyTree);
   }
 
@@ -222,7 +229,7 @@ export class Workbench implements vscode.Disposable {
   }
 
   private serve(orchestrator: Orchestrator): void {
-    const { log, sessionsView, historyView } = this.frame;
+    const { log, sessionsView, agentsView, historyView } = this.frame;
     this.serving = new ReadyWorkbench({
       orchestrator,
       stateDir: this.core.stateDir,
@@ -230,8 +237,10 @@ export class Workbench implements vscode.Disposable {
       home: this.home,
       panels: this.panels,
       sessionsView,
+      agentsView,
       historyView,
       sessionsTree: this.sessionsTree,
+      agentsTree: this.agentsTree,
       historyTree: this.historyTree,
       onDidChangeActivity: () => this.statusBar.update(this.core.state),
     });

@@ -1,4 +1,4 @@
-import type { AgentTask } from '../tasks/task.ts';
+import type { AgentTask, TaskState } from '../tasks/task.ts';
 
 /**
  * An open stream to an agent, as the door that holds it implements it. What cannot be sent may throw: the task is then
@@ -22,10 +22,36 @@ export interface AgentMessage {
   readonly correlationId?: string | undefined;
   readonly sessionId?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  /** Its meaning is the sender's and the receiver's. */
+  readonly priority?: number | undefined;
+  /** As its sender calls it; after its body where missing. */
+  readonly type?: AgentMessageType | undefined;
   readonly body: AgentMessageBody;
 }
 
+export type AgentMessageType =
+  | 'task_request'
+  | 'task_response'
+  | 'task_update'
+  | 'control'
+  | 'data'
+  | 'event'
+  | 'heartbeat'
+  | 'error';
+
 export type AgentMessageBody =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'task';
+      readonly taskId: string;
+      readonly sessionId: string;
+      /** Missing where the message does not tell it. */
+      readonly state?: TaskState | undefined;
+      /** 0 to 1. */
+      readonly progress: number;
+      readonly statusMessage: string;
+      readonly output: Uint8Array;
+    }
   | {
       readonly kind: 'data';
       readonly contentType: string;

@@ -2,6 +2,7 @@ import { systemIds } from '../../base/ids.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import { type GrpcLimits, GrpcServer, type TcpOptions } from './grpcServer.ts';
+import { agentService } from './services/agentService.ts';
 import { gatewayService } from './services/gatewayService.ts';
 import { orchestratorService } from './services/orchestratorService.ts';
 import { runService } from './services/runService.ts';
@@ -25,6 +26,7 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer
     services: [
       orchestratorService(orchestrator, facts),
       gatewayService(orchestrator, facts),
+      agentService(orchestrator, facts),
       terminalService(orchestrator),
       runService(orchestrator),
     ],

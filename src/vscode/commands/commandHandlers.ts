@@ -1,5 +1,6 @@
 import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
+import { agentCommands } from './agentCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
 import { runCommands } from './runCommands.ts';
 import { sessionCommands } from './sessionCommands.ts';
@@ -12,6 +13,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...runCommands,
   ...terminalCommands,
   ...ownerCommands,
+  ...agentCommands,
   ...toolCommands,
 };
 
@@ -34,6 +36,10 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.openTerminalInEditor': 'The terminal was not opened',
   'orchestrator.removeTerminal': 'The terminal was not removed',
   'orchestrator.openOutput': 'The output was not opened',
+  'orchestrator.runTaskOnAgent': 'The run was not started',
+  'orchestrator.cancelTask': 'The task was not cancelled',
+  'orchestrator.forgetAgent': 'The agent was not forgotten',
+  'orchestrator.showTask': 'The task was not shown',
   'orchestrator.restartProcessHost': 'The process host was not restarted',
   'orchestrator.takeOverState': 'The state was not taken over',
 };

@@ -7,7 +7,12 @@ import { defaultFolder } from './folders.ts';
 /** Starts a run as the settings have it; without a session in the default one of the workspace folder. */
 export async function startRun(
   context: CommandContext,
-  request: { readonly task: string; readonly sessionId?: string | undefined },
+  request: {
+    readonly task: string;
+    readonly sessionId?: string | undefined;
+    /** `shell` when missing. */
+    readonly engine?: string | undefined;
+  },
 ): Promise<Run> {
   const { orchestrator } = await context.ready();
   const sessionId =
@@ -17,8 +22,9 @@ export async function startRun(
   return await orchestrator.runs.start({
     task: request.task,
     sessionId,
+    engine: request.engine,
     requestedBy: 'vscode',
-    ...(shell === '' ? {} : { shell }),
+    ...(shell === '' || request.engine !== undefined ? {} : { shell }),
     ...(timeoutMinutes === 0 ? {} : { timeoutMs: Math.round(timeoutMinutes * 60_000) }),
   });
 }

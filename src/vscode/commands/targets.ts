@@ -37,7 +37,12 @@ interface Choice<T> extends vscode.QuickPickItem {
   readonly value: T;
 }
 
-async function pick<T>(title: string, choices: readonly Choice<T>[], none: string): Promise<T | undefined> {
+/** What is chosen, or undefined; where there is no choice, says so. */
+export async function pick<T>(
+  title: string,
+  choices: readonly Choice<T>[],
+  none: string,
+): Promise<T | undefined> {
   if (choices.length === 0) {
     void vscode.window.showInformationMessage(none);
     return undefined;
@@ -84,7 +89,8 @@ export async function askRuns(
   { title, none, accepts }: RunQuestion,
 ): Promise<Run[]> {
   if (hasTarget(args)) {
-    return targetIds(args, 'run')
+    const ofTasks = targetIds(args, 'task').flatMap((id) => orchestrator.tasks.find(id)?.runId ?? []);
+    return [...targetIds(args, 'run'), ...ofTasks]
       .flatMap((id) => orchestrator.runs.find(id) ?? [])
       .filter(accepts);
   }

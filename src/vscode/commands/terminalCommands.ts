@@ -169,10 +169,14 @@ const openOutput: CommandHandler = async (context, args) => {
     }
     return;
   }
+  const tasks = targetIds(args, 'task').flatMap((id) => orchestrator.tasks.find(id) ?? []);
+  for (const task of tasks) await context.documents.open({ task });
+  if (tasks.length > 0) return;
   const runs = await askRuns(args, orchestrator, {
     title: 'Open the output of which run?',
     none: 'There is no run with output yet.',
-    accepts: (run) => run.terminalIds.length > 0 || run.error !== undefined,
+    accepts: ({ terminalIds, taskId, error }) =>
+      terminalIds.length > 0 || taskId !== undefined || error !== undefined,
   });
   for (const run of runs) await context.documents.open({ run });
 };

@@ -45,6 +45,10 @@ const specs: readonly CommandSpec[] = [
   },
   { command: c.removeTerminal, title: 'Remove Terminal', icon: 'close', enablement: trusted },
   { command: c.openOutput, title: 'Open Output', icon: 'output', enablement: trusted },
+  { command: c.runTaskOnAgent, title: 'Run Task on Agent…', icon: 'play', enablement: trusted },
+  { command: c.cancelTask, title: 'Cancel Task', icon: 'debug-stop', enablement: trusted },
+  { command: c.forgetAgent, title: 'Forget Agent', icon: 'trash', enablement: trusted },
+  { command: c.showTask, title: 'Show Task', palette: false },
   { command: c.copyId, title: 'Copy ID', icon: 'copy', enablement: trusted },
   { command: c.renameSelected, title: 'Rename Selected Row', palette: false },
   { command: c.removeSelected, title: 'End or Remove Selected Rows', palette: false },
@@ -78,7 +82,7 @@ export const commands = specs.map(({ command, title, icon, enablement }) => ({
 
 const inSessions = `view == ${viewIds.sessions}`;
 const inHistory = `view == ${viewIds.history}`;
-const inTree = `view =~ /^orchestrator\\.(sessions|history)$/`;
+const inTree = `view =~ /^orchestrator\\.(sessions|agents|history)$/`;
 const has = (token: string): string => `${inTree} && viewItem =~ /\\b${token}\\b/`;
 
 const ownTerminal = [c.splitTerminal, c.openTerminalInEditor, c.openOutput, c.copyId].map(
@@ -143,6 +147,14 @@ export const menus = {
     { command: c.killTerminal, when: has('canKill'), group: '3_end@1' },
     { command: c.killOwner, when: has('owned'), group: '3_end@3' },
     { command: c.removeTerminal, when: has('endedTerminal'), group: '3_end@2' },
+
+    { command: c.runTaskOnAgent, when: has('online'), group: 'inline@1' },
+    { command: c.forgetAgent, when: has('agent'), group: 'inline@2' },
+    { command: c.runTaskOnAgent, when: has('online'), group: '1_start@1' },
+    { command: c.forgetAgent, when: has('agent'), group: '3_end@1' },
+    { command: c.cancelTask, when: has('canCancel'), group: 'inline@1' },
+    { command: c.showRun, when: has('taskRun'), group: '1_open@1' },
+    { command: c.cancelTask, when: has('canCancel'), group: '3_end@1' },
 
     { command: c.copyId, when: has('copyable'), group: '9_copy@1' },
   ],

@@ -23,6 +23,10 @@ export const commandIds = {
   openTerminalInEditor: 'orchestrator.openTerminalInEditor',
   removeTerminal: 'orchestrator.removeTerminal',
   openOutput: 'orchestrator.openOutput',
+  runTaskOnAgent: 'orchestrator.runTaskOnAgent',
+  cancelTask: 'orchestrator.cancelTask',
+  forgetAgent: 'orchestrator.forgetAgent',
+  showTask: 'orchestrator.showTask',
   copyId: 'orchestrator.copyId',
   renameSelected: 'orchestrator.renameSelected',
   removeSelected: 'orchestrator.removeSelected',
@@ -92,6 +96,7 @@ export interface SettingTypes {
 export const viewIds = {
   container: 'orchestrator',
   sessions: 'orchestrator.sessions',
+  agents: 'orchestrator.agents',
   history: 'orchestrator.history',
   panelContainer: 'orchestratorPanel',
   runView: 'orchestrator.runView',
@@ -102,6 +107,7 @@ export const contextKeys = {
   /** One of the words of CoreState in core/coreService.ts. */
   state: 'orchestrator.state',
   hasHistorySearch: 'orchestrator.hasHistorySearch',
+  hasAgents: 'orchestrator.hasAgents',
   hasRun: 'orchestrator.hasRun',
   hasTerminal: 'orchestrator.hasTerminal',
   /** The active terminal of the window is one of ours. */

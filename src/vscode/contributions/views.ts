@@ -15,6 +15,14 @@ export const views = {
       initialSize: 3,
     },
     {
+      id: viewIds.agents,
+      name: 'Agents',
+      icon: '$(robot)',
+      contextualTitle: 'Orchestrator Agents',
+      when: contextKeys.hasAgents,
+      initialSize: 1,
+    },
+    {
       id: viewIds.history,
       name: 'History',
       icon: '$(history)',

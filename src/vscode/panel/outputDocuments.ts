@@ -1,18 +1,20 @@
 import * as vscode from 'vscode';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
+import type { AgentTask } from '../../core/tasks/task.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import { outputScheme } from '../contributions/ids.ts';
 import { runCommands } from '../views/describe.ts';
 import { oneLine } from '../views/format.ts';
+import { type OutputSource, outputSourceOf, readOutput } from './outputSource.ts';
 import { plainText } from './plainText.ts';
 
 /** More than this of one terminal is not put into a document: the end is what is asked for. */
 const documentBytes = 16 * 1024 * 1024;
 const partBytes = 1024 * 1024;
 
-/** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>` or `?run=<id>&step=<n>`. */
+/** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`. */
 export class OutputDocuments implements vscode.TextDocumentContentProvider {
   private readonly ensureReady: () => Promise<Orchestrator>;
 
@@ -24,29 +26,41 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
     const orchestrator = await this.ensureReady();
     const query = new URLSearchParams(uri.query);
     const terminalId = query.get('terminal');
-    if (terminalId !== null) return await terminalText(orchestrator, terminalId, 0, Number.MAX_SAFE_INTEGER);
+    if (terminalId !== null) return await terminalText(orchestrator, terminalId);
+    const taskId = query.get('task');
+    if (taskId !== null) {
+      return await sourceText(orchestrator, {
+        taskId,
+        from: 0,
+        to: orchestrator.tasks.get(taskId).outputEnd,
+      });
+    }
     const run = orchestrator.runs.get(query.get('run') ?? '');
     const step = query.get('step');
     return step === null ? await runText(orchestrator, run) : await stepText(orchestrator, run, Number(step));
   }
 
-  /** Opens the whole output of a run, of one of its steps, or of a terminal. */
-  async open(
-    target: { readonly run: Run; readonly step?: number } | { readonly terminal: Terminal },
-  ): Promise<void> {
+  /** Opens the whole output of a run, of one of its steps, of a terminal, or of an agent's task. */
+  async open(target: OutputTarget): Promise<void> {
     const document = await vscode.workspace.openTextDocument(outputUri(target));
     await vscode.window.showTextDocument(document, { preview: true });
   }
 }
 
-function outputUri(
-  target: { readonly run: Run; readonly step?: number } | { readonly terminal: Terminal },
-): vscode.Uri {
+type OutputTarget =
+  | { readonly run: Run; readonly step?: number }
+  | { readonly terminal: Terminal }
+  | { readonly task: AgentTask };
+
+function outputUri(target: OutputTarget): vscode.Uri {
   const query = new URLSearchParams();
   let name: string;
   if ('terminal' in target) {
     query.set('terminal', target.terminal.id);
     name = target.terminal.name;
+  } else if ('task' in target) {
+    query.set('task', target.task.id);
+    name = target.task.name;
   } else {
     query.set('run', target.run.id);
     if (target.step !== undefined) query.set('step', String(target.step));
@@ -70,32 +84,38 @@ async function runText(orchestrator: Orchestrator, run: Run): Promise<string> {
 /** One step's output as plain text. */
 export async function stepText(orchestrator: Orchestrator, run: Run, index: number): Promise<string> {
   const step = run.steps.find((candidate) => candidate.index === index);
-  if (step?.output === undefined) return '';
-  return await terminalText(orchestrator, step.output.terminalId, step.output.from, step.output.to);
+  const source = step === undefined ? undefined : outputSourceOf(step);
+  return source === undefined ? '' : await sourceText(orchestrator, source);
 }
 
-async function terminalText(
-  orchestrator: Orchestrator,
-  id: string,
-  from: number,
-  to: number,
-): Promise<string> {
+function terminalText(orchestrator: Orchestrator, terminalId: string): Promise<string> {
+  return orReason(async () => {
+    const { end } = await orchestrator.terminals.read(terminalId, 0, 0);
+    return await readText(orchestrator, { terminalId, from: 0, to: end });
+  });
+}
+
+function sourceText(orchestrator: Orchestrator, source: OutputSource): Promise<string> {
+  return orReason(() => readText(orchestrator, source));
+}
+
+/** A document always has a text: where there is none to read, it says why. */
+async function orReason(read: () => Promise<string>): Promise<string> {
   try {
-    return await readText(orchestrator, id, from, to);
+    return await read();
   } catch (error) {
     return `[This output cannot be read: ${OrchestratorError.from(error).message}]\n`;
   }
 }
 
-async function readText(orchestrator: Orchestrator, id: string, from: number, to: number): Promise<string> {
+async function readText(orchestrator: Orchestrator, source: OutputSource): Promise<string> {
   const decoder = new TextDecoder('utf-8');
   const parts: string[] = [];
-  const { end } = await orchestrator.terminals.read(id, from, from);
-  const stop = Math.min(to, end);
+  const { from, to: stop } = source;
   let position = Math.max(from, stop - documentBytes);
   let isFirst = true;
   while (position < stop) {
-    const bytes = await orchestrator.terminals.read(id, position, Math.min(stop, position + partBytes));
+    const bytes = await readOutput(orchestrator, source, position, Math.min(stop, position + partBytes));
     if (isFirst && bytes.from > from) parts.push(`[${bytes.from - from} earlier bytes are not shown]\n`);
     isFirst = false;
     if (bytes.data.byteLength === 0) {

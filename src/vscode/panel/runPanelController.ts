@@ -7,6 +7,7 @@ import type { Run } from '../../core/runs/run.ts';
 import { type HostMessage, hostMessage, type PanelMessage, panelMessage } from '../../protocol/runPanel.ts';
 import type { CoreService, CoreState } from '../core/coreService.ts';
 import { isActive } from '../views/describe.ts';
+import { outputSourceOf, readOutput } from './outputSource.ts';
 import { panelTitle, toHistoryEntry, toRunView, toSessionChoice } from './runView.ts';
 import { StepOutputStream } from './stepOutput.ts';
 
@@ -319,7 +320,7 @@ export class RunPanelController implements Disposable {
     if (known !== undefined || orchestrator === undefined || run === undefined) return;
     const stream = new StepOutputStream({
       step,
-      read: (terminalId, from, to) => orchestrator.terminals.read(terminalId, from, to),
+      read: (source, from, to) => readOutput(orchestrator, source, from, to),
       post: (message) => this.send(message),
     });
     this.streams.set(step, stream);
@@ -329,7 +330,7 @@ export class RunPanelController implements Disposable {
   private feed(stream: StepOutputStream, run: Run, index: number): void {
     const step = run.steps.find((candidate) => candidate.index === index);
     if (step === undefined) return;
-    stream.update(step.output, step.status !== 'running' && step.status !== 'pending');
+    stream.update(outputSourceOf(step), step.status !== 'running' && step.status !== 'pending');
     stream.settled().catch((error: unknown) => {
       this.options.logger.warn(`the output of step ${index} could not be read`, error);
     });

@@ -1,8 +1,9 @@
-import type { Run } from '../../core/runs/run.ts';
+import { agentNameOf, type Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type { HistoryEntry, RunView, SessionChoice, StepView } from '../../protocol/runPanel.ts';
 import { runLabel } from '../views/describe.ts';
 import { baseName, shortPath } from '../views/format.ts';
+import { outputSourceOf } from './outputSource.ts';
 
 export interface RunViewInput {
   readonly run: Run;
@@ -18,6 +19,7 @@ export interface RunViewInput {
 /** A run as the panel shows it. */
 export function toRunView({ run, sessionName, shell, cwd, home, notice }: RunViewInput): RunView {
   const { startedAt, endedAt, error } = run;
+  const { engine = 'shell' } = run.request;
   return {
     id: run.id,
     task: run.request.task,
@@ -25,8 +27,10 @@ export function toRunView({ run, sessionName, shell, cwd, home, notice }: RunVie
     isAborting: run.isAborting,
     sessionId: run.sessionId,
     sessionName,
-    engine: run.request.engine ?? 'shell',
-    shell: baseName(shell ?? run.request.shell ?? 'default shell'),
+    engine,
+    // An agent has one of its own, or none.
+    shell:
+      agentNameOf(run.request) === undefined ? baseName(shell ?? run.request.shell ?? 'default shell') : '',
     cwd: shortPath(cwd, home),
     createdAt: run.createdAt,
     ...(startedAt === undefined ? {} : { startedAt }),
@@ -38,7 +42,8 @@ export function toRunView({ run, sessionName, shell, cwd, home, notice }: RunVie
 }
 
 function toStepView(step: Run['steps'][number]): StepView {
-  const { startedAt, durationMs, exitCode, output } = step;
+  const { startedAt, durationMs, exitCode, output, progress } = step;
+  const source = outputSourceOf(step);
   return {
     index: step.index,
     command: step.command,
@@ -47,7 +52,8 @@ function toStepView(step: Run['steps'][number]): StepView {
     ...(durationMs === undefined ? {} : { durationMs }),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(output === undefined ? {} : { terminalId: output.terminalId }),
-    outputBytes: output === undefined ? 0 : output.to - output.from,
+    ...(progress === undefined ? {} : { progress }),
+    outputBytes: source === undefined ? 0 : source.to - source.from,
   };
 }
 

@@ -1,12 +1,11 @@
-import type { TerminalBytes } from '../../core/ports/processHost.ts';
-import type { StepOutput } from '../../core/runs/run.ts';
 import type { HostMessage } from '../../protocol/runPanel.ts';
+import type { OutputPiece, OutputSource } from './outputSource.ts';
 
 type OutputMessage = Extract<HostMessage, { type: 'output' }>;
 
 export interface StepOutputStreamOptions {
   readonly step: number;
-  readonly read: (terminalId: string, from: number, to: number) => Promise<TerminalBytes>;
+  readonly read: (source: OutputSource, from: number, to: number) => Promise<OutputPiece>;
   /** Settles when the panel has taken the message; false when it is not there to take it. */
   readonly post: (message: OutputMessage) => Promise<boolean>;
 }
@@ -22,7 +21,7 @@ const partBytes = 64 * 1024;
 export class StepOutputStream {
   private readonly options: StepOutputStreamOptions;
   private readonly decoder = new TextDecoder('utf-8');
-  private target: StepOutput | undefined;
+  private target: OutputSource | undefined;
   private isFinal = false;
   private isEnded = false;
   private isStopped = false;
@@ -39,7 +38,7 @@ export class StepOutputStream {
   }
 
   /** The step's output reaches so far now; `isFinal` when nothing more will come. */
-  update(output: StepOutput | undefined, isFinal: boolean): void {
+  update(output: OutputSource | undefined, isFinal: boolean): void {
     if (output === undefined) return;
     this.target = output;
     this.isFinal = isFinal;
@@ -84,7 +83,7 @@ export class StepOutputStream {
         return;
       }
       const to = Math.min(target.to, this.position + partBytes);
-      const { from, data } = await this.options.read(target.terminalId, this.position, to);
+      const { from, data } = await this.options.read(target, this.position, to);
       if (this.hasStopped()) return;
       if (from > this.position) this.skip(target, from);
       // The record has dropped everything that was asked for, and perhaps more.
@@ -101,21 +100,21 @@ export class StepOutputStream {
   }
 
   /** What a step prints last may be half a character. */
-  private async sendRest(target: StepOutput): Promise<void> {
+  private async sendRest(target: OutputSource): Promise<void> {
     this.isEnded = true;
     const rest = this.decoder.decode();
     // Without any output there is still something to say: the step has none, or none that is kept.
     if (rest !== '' || this.mustReset) await this.post(target.to, target.to, rest);
   }
 
-  private startOf(target: StepOutput): number {
+  private startOf(target: OutputSource): number {
     const start = Math.max(target.from, target.to - shownBytes);
     this.omittedBytes = start - target.from;
     return start;
   }
 
   /** [position, from) is no longer kept: what comes does not join what is shown, so the panel starts afresh. */
-  private skip(target: StepOutput, from: number): void {
+  private skip(target: OutputSource, from: number): void {
     this.omittedBytes = from - target.from;
     this.mustReset = true;
     this.decoder.decode();

@@ -95,4 +95,5 @@ const openCommand: Partial<Record<Row['kind'], { readonly id: string; readonly t
   run: { id: commandIds.showRun, title: 'Show Run' },
   terminal: { id: commandIds.attachTerminal, title: 'Attach to Terminal' },
   more: { id: commandIds.showMoreHistory, title: 'Show More' },
+  task: { id: commandIds.showTask, title: 'Show Task' },
 };

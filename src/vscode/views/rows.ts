@@ -20,8 +20,8 @@ import { count, dayKey, formatDay, formatElapsed, formatTime, shortPath } from '
 export interface Row {
   /** Stable for the life of the thing that it stands for. */
   readonly id: string;
-  readonly kind: 'session' | 'run' | 'terminal' | 'day' | 'more';
-  /** The id of the session, run or terminal; of a day its key. */
+  readonly kind: 'session' | 'run' | 'terminal' | 'day' | 'more' | 'agent' | 'task' | 'waiting';
+  /** The id of the session, run, terminal, agent or task; of a day its key. */
   readonly targetId: string;
   readonly parentId?: string | undefined;
   readonly label: string;
@@ -58,7 +58,7 @@ export interface SessionRowsInput {
   readonly isMotionReduced: boolean;
 }
 
-class RowTreeBuilder {
+export class RowTreeBuilder {
   readonly rows = new Map<string, Row>();
   readonly children = new Map<string, string[]>();
 
@@ -206,6 +206,7 @@ function runRow(run: Run, parentId: string, prefix: 'run' | 'history', context: 
     tokens.push('canRetry', 'endedRun');
   }
   if (run.terminalIds.length > 0) tokens.push('runTerminal', 'hasOutput');
+  if (run.taskId !== undefined) tokens.push('hasOutput');
   const label = runLabel(run);
   const session = context.sessionName === undefined ? [] : [context.sessionName];
   const description = [describeRun(run, context.now), ...session].join(' · ');
@@ -275,7 +276,7 @@ function ownerColor(owner: string): string {
   return `terminal.ansi${ownerColors[hash % ownerColors.length] ?? 'Magenta'}`;
 }
 
-function runningIcon(isMotionReduced: boolean): RowIcon {
+export function runningIcon(isMotionReduced: boolean): RowIcon {
   return { id: isMotionReduced ? 'sync' : 'loading~spin' };
 }
 

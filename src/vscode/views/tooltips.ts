@@ -1,11 +1,14 @@
 import * as vscode from 'vscode';
 import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { AgentStatus } from '../../core/agents/agent.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
+import type { AgentTask } from '../../core/tasks/task.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { commandIds } from '../contributions/ids.ts';
 import { runCommands, runOutcome, terminalName, terminalState } from './describe.ts';
-import { formatDuration, formatMetrics, formatTime, oneLine, shortPath } from './format.ts';
+import { describeTask } from './agentRows.ts';
+import { formatBytes, formatDuration, formatMetrics, formatTime, oneLine, shortPath } from './format.ts';
 import type { Row } from './rows.ts';
 
 export interface TooltipSource {
@@ -32,8 +35,17 @@ export async function rowTooltip(
       const terminal = source.orchestrator.terminals.find(row.targetId);
       return terminal === undefined ? undefined : await terminalTooltip(terminal, source);
     }
+    case 'agent': {
+      const { agents } = source.orchestrator;
+      return agents.find(row.targetId) === undefined ? undefined : agentTooltip(agents.status(row.targetId));
+    }
+    case 'task': {
+      const task = source.orchestrator.tasks.find(row.targetId);
+      return task === undefined ? undefined : taskTooltip(task, source);
+    }
     case 'day':
     case 'more':
+    case 'waiting':
       return undefined;
   }
 }
@@ -67,6 +79,50 @@ function runTooltip(run: Run, { orchestrator }: TooltipSource): vscode.MarkdownS
     if (more > 0) tooltip.appendText(`and ${more} more`);
   }
   return tooltip;
+}
+
+function agentTooltip({
+  agent,
+  activeTasks,
+  lastSeenAt,
+  isConnected,
+  resources,
+}: AgentStatus): vscode.MarkdownString {
+  const now = Date.now();
+  const { capabilities, version, hostname, pid } = agent;
+  const given = ([, value]: Field): boolean => value !== '';
+  const uses =
+    resources === undefined
+      ? ''
+      : `${Math.round(resources.cpuPercent)} % of a processor, ${formatBytes(resources.memoryUsage)}`;
+  const fields: Field[] = [
+    ['State', agent.state === 'lost' ? 'lost' : `online${isConnected ? ', its stream is open' : ''}`],
+    ['Tasks', `${activeTasks.length} of at most ${capabilities.maxConcurrentTasks}`],
+    ['Can do', capabilities.tasks.join(', ')],
+    ['Tools', capabilities.tools.join(', ')],
+    ['Description', agent.description],
+    ['Version', version],
+    ['Host', [hostname, ...(pid === '' ? [] : [`process ${pid}`])].join(', ')],
+    ['Owner', agent.owner],
+    ['Registered', formatTime(agent.registeredAt, now)],
+    ['Last heard of', formatTime(lastSeenAt, now)],
+    ['Uses', uses],
+  ];
+  return table(agent.name, agent.id, fields.filter(given));
+}
+
+function taskTooltip(task: AgentTask, { orchestrator }: TooltipSource): vscode.MarkdownString {
+  const now = Date.now();
+  const { maxRetries, retryOnFailure } = task.config;
+  const attempts = retryOnFailure ? `${task.attempt} of at most ${maxRetries + 1}` : String(task.attempt);
+  return table(oneLine(task.name, 80), task.id, [
+    ['State', describeTask(task, now)],
+    ['Session', orchestrator.sessions.find(task.sessionId)?.name ?? 'closed'],
+    ['Attempt', attempts],
+    ['Created', formatTime(task.createdAt, now)],
+    ...(task.expiresAt === undefined ? [] : ([['Must end by', formatTime(task.expiresAt, now)]] as const)),
+    ...(task.error === undefined ? [] : ([['Why', task.error.message]] as const)),
+  ]);
 }
 
 async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promise<vscode.MarkdownString> {

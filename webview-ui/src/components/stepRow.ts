@@ -50,6 +50,7 @@ export function stepRow(row: StepRow, actions: StepActions): TemplateResult {
         <span class="step-index">${step.index}</span>
         <span class="command" dir="ltr">${isOpen ? step.command.trim() : command}</span>
         <span class="step-facts">
+          ${progressText(step)}
           ${durationOf(step.startedAt, step.status === 'running' ? undefined : step.durationMs, row.clockOffset)}
           ${exitText(step)}
         </span>
@@ -62,6 +63,12 @@ export function stepRow(row: StepRow, actions: StepActions): TemplateResult {
     </div>
     ${isOpen ? openPart(row, id) : nothing}
   </li>`;
+}
+
+/** Only while it runs: of what has ended the outcome counts. */
+function progressText({ status, progress }: StepView): TemplateResult | typeof nothing {
+  if (status !== 'running' || progress === undefined) return nothing;
+  return html`<span class="progress">${Math.round(progress * 100)} %</span>`;
 }
 
 function exitText(step: StepView): TemplateResult {
