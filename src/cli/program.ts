@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
 import type { CommandContext } from './commandContext.ts';
+import type { GrpcFlags } from './grpcFlags.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
 import { OutputWriter } from './output/outputWriter.ts';
 import { parseDuration } from './output/format.ts';
@@ -52,14 +53,39 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return subcommand;
   };
 
-  command<CommonOptions & { stopChildren?: boolean }>(
+  command<CommonOptions & GrpcFlags & { stopChildren?: boolean }>(
     'serve',
     'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
-    async (context, { stopChildren }) => {
+    async (context, { stopChildren, ...flags }) => {
       const { serve } = await import('./commands/serve.ts');
-      return serve(context, { stopsChildren: stopChildren === true });
+      return serve(context, { stopsChildren: stopChildren === true, grpc: flags });
     },
-  ).option('--stop-children', 'when asked to go, end every terminal and run first');
+  )
+    .option('--stop-children', 'when asked to go, end every terminal and run first')
+    .option('--no-grpc', 'do not listen for gRPC')
+    .option(
+      '--grpc-socket-path <path>',
+      'where to listen (default: $GRPC_SOCKET_PATH, or in the state directory)',
+    )
+    .option(
+      '--grpc-max-recv-msg-size <bytes>',
+      'largest message taken (default: $GRPC_MAX_RECV_MSG_SIZE, or 100 MiB)',
+    )
+    .option(
+      '--grpc-max-send-msg-size <bytes>',
+      'largest message sent (default: $GRPC_MAX_SEND_MSG_SIZE, or 100 MiB)',
+    )
+    .option('--grpc-timeout <time>', 'how long a client may take to begin (default: $GRPC_TIMEOUT, or 30s)')
+    .option('--grpc-max-connections <n>', 'connections at a time (default: $GRPC_MAX_CONNECTIONS, or 100)')
+    .option(
+      '--grpc-tcp-listen-addr <host:port>',
+      'listen there too; clients need the token of the state directory',
+    )
+    .option(
+      '--grpc-tls-cert <file>',
+      'certificate for TCP, PEM; without it only loopback addresses are served',
+    )
+    .option('--grpc-tls-key <file>', 'its key, PEM');
 
   command<CommonOptions & RunFlags>(
     'run [command...]',
@@ -179,7 +205,9 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 
   try {
     prepare(program, out, err);
-    await program.parseAsync([...args], { from: 'user' });
+    // As baaaht's documentation starts its server: `orchestrator --grpc-socket-path PATH`.
+    const isServerAlone = args[0]?.startsWith('--grpc-') === true;
+    await program.parseAsync(isServerAlone ? ['serve', ...args] : [...args], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       state.code = error.exitCode === 0 ? exitCode.ok : exitCode.usage;

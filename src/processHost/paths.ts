@@ -58,6 +58,16 @@ function socketPath(
   return { socket: join(socketDir, `${hash}.sock`), socketDir };
 }
 
+/** Where the gRPC door of the core listens: beside the state where the path is short enough, else in the runtime folder. */
+export function grpcSocketPath(stateDir: string, env: NodeJS.ProcessEnv = process.env): string {
+  const { stateDir: absolute, socket, socketDir } = hostPaths(stateDir, env);
+  if (process.platform === 'win32') return `${socket}-grpc`;
+  const local = join(absolute, 'grpc.sock');
+  if (Buffer.byteLength(local) <= maxSocketPathBytes || socketDir === undefined) return local;
+  ensurePrivateDir(socketDir);
+  return socket.replace(/\.sock$/, '-grpc.sock');
+}
+
 /**
  * Makes a folder that only we can read, or checks that the one that is there is such: a folder, no link, our own.
  * @throws OrchestratorError state_dir_unsafe

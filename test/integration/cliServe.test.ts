@@ -48,6 +48,7 @@ describe('serve', () => {
       ready: true,
       pid: serving.pid,
       stateDir: cli.stateDir,
+      grpc: { socket: join(cli.stateDir, 'grpc.sock') },
     });
     serving.child.kill('SIGTERM');
     expect(await serving.result).toMatchObject({ code: 0, stderr: 'orchestrator: stopped.\n' });

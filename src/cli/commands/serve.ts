@@ -3,10 +3,13 @@ import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { type Core, openCore } from '../composition.ts';
 import { exitCode } from '../exitCodes.ts';
+import { type GrpcFlags, type GrpcSettings, grpcSettings } from '../grpcFlags.ts';
+import { version } from '../version.ts';
 
 export interface ServeOptions {
   /** End what runs, instead of leaving it to the next core. */
   readonly stopsChildren: boolean;
+  readonly grpc: GrpcFlags;
 }
 
 /** How long `--stop-children` waits for runs to end. */
@@ -17,7 +20,10 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   const { out, err, isJson, stateDir } = context;
   const stop = new StopRequest();
   const core = await openCore({ stateDir, kind: 'serve', logger: context.logger });
+  let door: Door | undefined;
   try {
+    const grpc = grpcSettings(options.grpc, stateDir);
+    door = grpc === undefined ? undefined : await openDoor(context, core, grpc);
     const { orchestrator, recoveredFrom } = core;
     orchestrator.onDidFail((error) => void err.writeLine(`orchestrator: ${error.message}`));
     if (recoveredFrom !== undefined) {
@@ -31,6 +37,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
           ready: true,
           pid: process.pid,
           stateDir,
+          ...(door === undefined ? {} : { grpc: door.addresses }),
           ...(recoveredFrom === undefined ? {} : { recoveredFrom }),
         })
       : out.writeLine(
@@ -39,15 +46,45 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
               ? '.'
               : `, with ${count(runningRuns + queuedRuns, 'run')} and ${count(liveTerminals, 'terminal')} taken up.`),
         ));
+    if (door !== undefined && !isJson) await out.writeLine(door.description);
     await stop.requested;
+    // Before anything is ended: clients are told to go, and see nothing half done.
+    await door?.close();
+    door = undefined;
     if (options.stopsChildren) await stopChildren(orchestrator);
     await sayGoodbye(context, core, options);
   } finally {
+    await door?.close();
     // The process host goes too where nothing is left in it; otherwise it stays for whoever comes next.
     await core.close({ endIdleHost: true });
     stop.dispose();
   }
   return exitCode.ok;
+}
+
+interface Door {
+  readonly addresses: { readonly socket: string; readonly tcp?: string; readonly tokenFile?: string };
+  readonly description: string;
+  close(): Promise<void>;
+}
+
+async function openDoor({ logger }: CommandContext, core: Core, settings: GrpcSettings): Promise<Door> {
+  const { openGrpcDoor } = await import('../../servers/grpc/door.ts');
+  const server = await openGrpcDoor({ ...settings, orchestrator: core.orchestrator, version, logger });
+  const { tcpAddress, socketPath } = server;
+  const { tokenFile } = settings;
+  const tcp = tcpAddress === undefined ? undefined : `${tcpAddress.address}:${tcpAddress.port}`;
+  return {
+    addresses: {
+      socket: socketPath,
+      ...(tcp === undefined ? {} : { tcp }),
+      ...(tokenFile === undefined ? {} : { tokenFile }),
+    },
+    description:
+      `gRPC: unix:${socketPath}` +
+      (tcp === undefined ? '' : ` and ${tcp}, with the token in ${tokenFile ?? ''}`),
+    close: () => server.stop(),
+  };
 }
 
 async function sayGoodbye({ err }: CommandContext, core: Core, options: ServeOptions): Promise<void> {

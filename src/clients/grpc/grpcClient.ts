@@ -43,6 +43,7 @@ export class GrpcClient {
   private client: Client | undefined;
   private isClosed = false;
   private failedAttempts = 0;
+  private counting: NodeJS.Timeout | undefined;
 
   /** @param address path of a socket, or `host:port`. */
   constructor(address: string, config: Partial<GrpcClientConfig> = {}) {
@@ -81,8 +82,9 @@ export class GrpcClient {
         else reject(this.isClosed ? closedError() : this.unreachable(error));
       });
     }).catch((error: unknown) => {
-      client.close();
+      this.stopCounting();
       if (this.client === client) this.client = undefined;
+      client.close();
       throw error;
     });
   }
@@ -107,8 +109,11 @@ export class GrpcClient {
   /** Gives up what is under way. May be called again. */
   close(): void {
     this.isClosed = true;
-    this.client?.close();
+    this.stopCounting();
+    const { client } = this;
+    // First: closing is a change of state, and whoever watches would connect again.
     this.client = undefined;
+    client?.close();
   }
 
   private connection(): Client {
@@ -117,23 +122,29 @@ export class GrpcClient {
     throw new OrchestratorError('FAILED_PRECONDITION', 'invalid_request', 'client not connected');
   }
 
-  /** Connects again as soon as the connection is lost, instead of with the next call, and counts what fails. */
+  /** Connects again as soon as the connection is lost, instead of with the next call. */
   private watch(client: Client): void {
     if (this.client !== client) return;
     const channel = client.getChannel();
     const state = channel.getConnectivityState(true);
-    if (state === connectivityState.READY) this.failedAttempts = 0;
-    if (state === connectivityState.TRANSIENT_FAILURE) {
-      this.failedAttempts += 1;
-      const { reconnectMaxAttempts } = this.config;
-      if (reconnectMaxAttempts > 0 && this.failedAttempts >= reconnectMaxAttempts) {
-        this.close();
-        return;
-      }
-    }
+    if (state === connectivityState.READY) this.stopCounting();
+    else this.counting ??= setInterval(() => this.countAttempt(), this.config.reconnectIntervalMs);
     channel.watchConnectivityState(state, Infinity, (error) => {
       if (error === undefined) this.watch(client);
     });
+  }
+
+  /** grpc-js tells nobody of its attempts; there is one an interval. */
+  private countAttempt(): void {
+    const { reconnectMaxAttempts } = this.config;
+    this.failedAttempts += 1;
+    if (reconnectMaxAttempts > 0 && this.failedAttempts >= reconnectMaxAttempts) this.close();
+  }
+
+  private stopCounting(): void {
+    clearInterval(this.counting);
+    this.counting = undefined;
+    this.failedAttempts = 0;
   }
 
   private unreachable(cause: Error): OrchestratorError {

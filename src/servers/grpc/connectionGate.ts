@@ -25,6 +25,7 @@ export interface ConnectionGateOptions {
 export class ConnectionGate {
   private readonly options: ConnectionGateOptions;
   private readonly open = new Set<Socket>();
+  private onEmpty: () => void = () => undefined;
 
   constructor(options: ConnectionGateOptions) {
     this.options = options;
@@ -39,7 +40,10 @@ export class ConnectionGate {
       return false;
     }
     this.open.add(socket);
-    socket.once('close', () => this.open.delete(socket));
+    socket.once('close', () => {
+      this.open.delete(socket);
+      if (this.open.size === 0) this.onEmpty();
+    });
     return true;
   }
 
@@ -67,6 +71,18 @@ export class ConnectionGate {
       }
     };
     socket.on('readable', onReadable);
+  }
+
+  /** Resolves when no connection is left, or after the time, in milliseconds. */
+  drained(limitMs: number): Promise<void> {
+    if (this.open.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, limitMs);
+      this.onEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   destroyAll(): void {

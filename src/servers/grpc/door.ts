@@ -1,0 +1,31 @@
+import type { Logger } from '../../base/logger.ts';
+import type { Orchestrator } from '../../core/orchestrator.ts';
+import { type GrpcLimits, GrpcServer, type TcpOptions } from './grpcServer.ts';
+import { orchestratorService } from './services/orchestratorService.ts';
+import { runService } from './services/runService.ts';
+import { terminalService } from './services/terminalService.ts';
+
+export interface GrpcDoorOptions {
+  readonly orchestrator: Orchestrator;
+  readonly socketPath: string;
+  readonly tcp?: TcpOptions | undefined;
+  readonly limits?: Partial<GrpcLimits> | undefined;
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+/** Opens the gRPC door of a core: every service that there is. Errors: those of `GrpcServer.start`. */
+export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer> {
+  const { orchestrator, version } = options;
+  const facts = { version, startedAt: Date.now(), now: Date.now };
+  const server = new GrpcServer({
+    ...options,
+    services: [
+      orchestratorService(orchestrator, facts),
+      terminalService(orchestrator),
+      runService(orchestrator),
+    ],
+  });
+  await server.start();
+  return server;
+}
