@@ -1,8 +1,10 @@
 import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import { type GrpcLimits, GrpcServer, type TcpOptions } from './grpcServer.ts';
+import { eventService } from './services/eventService.ts';
 import { orchestratorService } from './services/orchestratorService.ts';
 import { runService } from './services/runService.ts';
+import { sessionService } from './services/sessionService.ts';
 import { terminalService } from './services/terminalService.ts';
 
 export interface GrpcDoorOptions {
@@ -22,8 +24,10 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer
     ...options,
     services: [
       orchestratorService(orchestrator, facts),
+      sessionService(orchestrator),
       terminalService(orchestrator),
       runService(orchestrator),
+      eventService(orchestrator),
     ],
   });
   await server.start();

@@ -30,7 +30,8 @@ const stepStatuses: Readonly<Record<RunStepState['status'], StepStatus>> = {
 };
 
 export function runMessage(run: Run): RunMessage {
-  const { id, sessionId, createdAt, startedAt, endedAt, isAborting, terminalIds, error, retryOf } = run;
+  const { id, sessionId, createdAt, startedAt, endedAt, isAborting, terminalIds, error, retryOf, stepMode } =
+    run;
   return {
     id,
     sessionId,
@@ -45,6 +46,7 @@ export function runMessage(run: Run): RunMessage {
     error,
     retryOf: retryOf ?? '',
     hasResult: run.result !== undefined,
+    stepMode: stepMode === undefined ? undefined : { mode: stepMode.mode, reason: stepMode.reason ?? '' },
   };
 }
 

@@ -89,7 +89,6 @@ async function takeInput(
   follower: TerminalFollower,
   { principal }: CallContext,
 ): Promise<void> {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   for (let next = await frames.next(); next.done !== true; next = await frames.next()) {
     const { payload } = next.value;
     switch (payload?.$case) {
@@ -97,7 +96,7 @@ async function takeInput(
         follower.ack(payload.value);
         break;
       case 'input':
-        await terminals.write(id, decoder.decode(payload.value, { stream: true }), principal);
+        await terminals.write(id, payload.value, principal);
         break;
       case 'resize':
         await terminals.resize(id, payload.value.cols, payload.value.rows, principal);

@@ -59,7 +59,7 @@ export function terminalService(orchestrator: Orchestrator): ServiceImplementati
     getTerminal: ({ terminalId }, call) => ({ terminal: terminalMessage(find(terminalId, call)) }),
     writeTerminal: async ({ terminalId, data }, call) => {
       const { id } = find(terminalId, call);
-      await terminals.write(id, new TextDecoder('utf-8', { ignoreBOM: true }).decode(data), call.principal);
+      await terminals.write(id, data, call.principal);
       return {};
     },
     resizeTerminal: async ({ terminalId, cols, rows }, call) => {
@@ -129,6 +129,11 @@ export function terminalService(orchestrator: Orchestrator): ServiceImplementati
         writtenBytes: writtenBytes ?? undefined,
       };
     },
+    listForegroundPrograms: async (_request, call) => {
+      const matches = matcher(undefined, call);
+      const shown = new Set(terminals.list().flatMap((terminal) => (matches(terminal) ? [terminal.id] : [])));
+      return { programs: await foregroundPrograms(orchestrator, (id) => shown.has(id)) };
+    },
     killByManager: async ({ managedBy, isExact }, call) => ({
       killed: await sessionsOf(call).killSessionsByManager(required(managedBy, 'managed_by'), {
         exact: isExact,
@@ -146,6 +151,20 @@ export function terminalService(orchestrator: Orchestrator): ServiceImplementati
     watchTerminals: (request, call) =>
       watchTerminals(orchestrator, request, matcher(request.filter, call), call),
   });
+}
+
+/** Nothing where no process host runs: then no terminal does. */
+async function foregroundPrograms(
+  { processHost }: Orchestrator,
+  isWanted: (id: string) => boolean,
+): Promise<Record<string, string>> {
+  if (processHost.connection.state !== 'connected') return {};
+  const statuses = await processHost.listTerminals();
+  return Object.fromEntries(
+    statuses.flatMap(({ id, foregroundProcess }) =>
+      foregroundProcess !== undefined && isWanted(id) ? [[id, foregroundProcess]] : [],
+    ),
+  );
 }
 
 function matches(filter: TerminalFilter, { sessionId, managedBy, state }: Terminal): boolean {

@@ -142,7 +142,7 @@ export interface GetTerminalResponse {
 
 export interface WriteTerminalRequest {
   terminalId: string;
-  /** UTF-8. */
+  /** Goes in as it is; programs expect UTF-8. */
   data: Uint8Array;
 }
 
@@ -308,6 +308,19 @@ export interface GetMetricsResponse {
   writtenBytes?: number | undefined;
 }
 
+export interface ListForegroundProgramsRequest {
+}
+
+export interface ListForegroundProgramsResponse {
+  /** Name of the program, by terminal id. */
+  programs: { [key: string]: string };
+}
+
+export interface ListForegroundProgramsResponse_ProgramsEntry {
+  key: string;
+  value: string;
+}
+
 export interface KillByManagerRequest {
   managedBy: string;
   /** Only terminals of exactly this id. */
@@ -338,7 +351,7 @@ export interface AttachTerminalRequest {
     /** Every byte before this offset was used: as many more may be sent. */
     { $case: "ack"; value: number }
     | //
-    /** What is typed, in UTF-8; a character may be cut in two. */
+    /** What is typed, as it is; programs expect UTF-8, and a character may be cut in two. */
     { $case: "input"; value: Uint8Array }
     | { $case: "resize"; value: TerminalSize }
     | undefined;
@@ -3211,6 +3224,189 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
   },
 };
 
+function createBaseListForegroundProgramsRequest(): ListForegroundProgramsRequest {
+  return {};
+}
+
+export const ListForegroundProgramsRequest: MessageFns<ListForegroundProgramsRequest> = {
+  encode(_: ListForegroundProgramsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListForegroundProgramsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListForegroundProgramsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListForegroundProgramsRequest>): ListForegroundProgramsRequest {
+    return ListForegroundProgramsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListForegroundProgramsRequest>): ListForegroundProgramsRequest {
+    const message = createBaseListForegroundProgramsRequest();
+    return message;
+  },
+};
+
+function createBaseListForegroundProgramsResponse(): ListForegroundProgramsResponse {
+  return { programs: {} };
+}
+
+export const ListForegroundProgramsResponse: MessageFns<ListForegroundProgramsResponse> = {
+  encode(message: ListForegroundProgramsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.programs).forEach(([key, value]: [string, string]) => {
+      ListForegroundProgramsResponse_ProgramsEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListForegroundProgramsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListForegroundProgramsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = ListForegroundProgramsResponse_ProgramsEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.programs[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListForegroundProgramsResponse>): ListForegroundProgramsResponse {
+    return ListForegroundProgramsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListForegroundProgramsResponse>): ListForegroundProgramsResponse {
+    const message = createBaseListForegroundProgramsResponse();
+    message.programs = (globalThis.Object.entries(object.programs ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseListForegroundProgramsResponse_ProgramsEntry(): ListForegroundProgramsResponse_ProgramsEntry {
+  return { key: "", value: "" };
+}
+
+export const ListForegroundProgramsResponse_ProgramsEntry: MessageFns<ListForegroundProgramsResponse_ProgramsEntry> = {
+  encode(
+    message: ListForegroundProgramsResponse_ProgramsEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListForegroundProgramsResponse_ProgramsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListForegroundProgramsResponse_ProgramsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(
+    base?: DeepPartial<ListForegroundProgramsResponse_ProgramsEntry>,
+  ): ListForegroundProgramsResponse_ProgramsEntry {
+    return ListForegroundProgramsResponse_ProgramsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(
+    object: DeepPartial<ListForegroundProgramsResponse_ProgramsEntry>,
+  ): ListForegroundProgramsResponse_ProgramsEntry {
+    const message = createBaseListForegroundProgramsResponse_ProgramsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
 function createBaseKillByManagerRequest(): KillByManagerRequest {
   return { managedBy: "", isExact: false };
 }
@@ -4662,6 +4858,15 @@ export const TerminalServiceDefinition = {
       requestType: GetMetricsRequest as typeof GetMetricsRequest,
       requestStream: false,
       responseType: GetMetricsResponse as typeof GetMetricsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** The program in the foreground of each terminal that runs, where the machine tells. */
+    listForegroundPrograms: {
+      name: "ListForegroundPrograms",
+      requestType: ListForegroundProgramsRequest as typeof ListForegroundProgramsRequest,
+      requestStream: false,
+      responseType: ListForegroundProgramsResponse as typeof ListForegroundProgramsResponse,
       responseStream: false,
       options: {},
     },
