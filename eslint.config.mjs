@@ -72,6 +72,7 @@ export default defineConfig(
       'media/',
       'coverage/',
       'src/protocol/gen/',
+      'test/conformance/gen/',
     ],
   },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },

@@ -22,7 +22,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
-          include: ['test/integration/**/*.test.ts', 'test/faults/**/*.test.ts'],
+          include: [
+            'test/integration/**/*.test.ts',
+            'test/faults/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
+          ],
           testTimeout: 60_000 * slow,
           hookTimeout: 60_000 * slow,
         },

@@ -17,6 +17,8 @@ import { parseArgs } from 'node:util';
 const repo = join(import.meta.dirname, '..');
 const generated = join(repo, 'src/protocol/gen');
 const baseline = join(repo, 'proto/baseline.binpb');
+/** The service of the interoperability tests, whose code is for them alone. */
+const testing = { sources: 'test/conformance/proto', generated: join(repo, 'test/conformance/gen') };
 /** Of what the code was made and what was made: the check compares these instead of generating anew. */
 const stampFile = 'stamp.json';
 /** baaaht's documentation calls its services with this before the package (docs/grpc.md). */
@@ -93,6 +95,10 @@ function generate(folder: string): void {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     cpSync(made, folder, { recursive: true });
+    if (folder !== generated) return;
+    buf('generate', testing.sources, '--template', 'buf.gen.yaml', '--output', join(work, 'testing'));
+    rmSync(testing.generated, { recursive: true, force: true });
+    cpSync(join(work, 'testing/src/protocol/gen'), testing.generated, { recursive: true });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -89,6 +89,14 @@ export const testPackages = [
   program('busybox'),
   program('tmux'),
   program('procps', 'ps'),
+  // Peers that have nothing of ours, for the gRPC door.
+  { name: 'python3-grpcio', present: () => existsSync('/usr/lib/python3/dist-packages/grpc') },
+  { name: 'python3-grpc-tools', present: () => existsSync('/usr/lib/python3/dist-packages/grpc_tools') },
+  program('golang-go', 'go'),
+  {
+    name: 'golang-google-grpc-dev',
+    present: () => existsSync('/usr/share/gocode/src/google.golang.org/grpc'),
+  },
   { name: 'fonts-dejavu-core', present: () => existsSync('/usr/share/fonts/truetype/dejavu') },
 ];
 

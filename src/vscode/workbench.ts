@@ -74,6 +74,7 @@ export class Workbench implements vscode.Disposable {
         label: vscode.workspace.name ?? 'window without a folder',
         limits: configuredLimits(),
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
+        servesGrpc: readSetting(settingIds.grpcEnabled),
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
         reachWindow,

@@ -16,7 +16,7 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** As the client sent it. */
   readonly metadata: Metadata;
-  /** Goes out before the first message; what is set later is lost. */
+  /** Goes out before the first message, of a stream at the end of its handler's first turn; what is set later is lost. */
   readonly responseMetadata: Metadata;
   /** Goes out with the status. */
   readonly trailers: Metadata;

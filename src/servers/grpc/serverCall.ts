@@ -22,6 +22,7 @@ export class ServerCall implements CallContext {
   private abortion: AbortController | undefined;
   private response: Metadata | undefined;
   private _trailers: Metadata | undefined;
+  private isMetadataSent = false;
 
   constructor(raw: RawCall, principal: Principal) {
     this.raw = raw;
@@ -68,7 +69,9 @@ export class ServerCall implements CallContext {
 
   /** Sends the metadata in front of the first message, if the handler has set any or `isForced`. */
   sendMetadata(isForced: boolean): void {
-    if (this.response !== undefined || isForced) this.raw.sendMetadata(this.responseMetadata);
+    if (this.isMetadataSent || (this.response === undefined && !isForced)) return;
+    this.isMetadataSent = true;
+    this.raw.sendMetadata(this.responseMetadata);
   }
 
   private cancellation(): OrchestratorError {

@@ -34,8 +34,9 @@ export async function writeMessages<O>(
   let fail: (error: unknown) => void = () => undefined;
   const onAbort = (): void => fail(signal.reason);
   signal.addEventListener('abort', onAbort);
+  // Before the first message, and soon also where there is none yet: a client may wait for them.
+  const headers = setImmediate(() => call.sendMetadata(true));
   try {
-    call.sendMetadata(true);
     while (true) {
       signal.throwIfAborted();
       // A race with one promise for the whole call would keep every turn's promise until the call's end.
@@ -49,11 +50,13 @@ export async function writeMessages<O>(
       }
       const message = next.value instanceof EncodedMessages ? next.value : encodeMessage(type, next.value);
       if (message.longest > maxMessageBytes) throw tooLarge(message.longest, maxMessageBytes);
+      call.sendMetadata(true);
       const drained = writer.add(message.frames);
       if (drained !== undefined) await drained;
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
+    clearImmediate(headers);
     writer.flush();
     if (!isDone) void Promise.resolve(iterator.return?.()).catch(() => undefined);
   }

@@ -58,6 +58,7 @@ export const settingIds = {
   notifyFailed: 'orchestrator.notifications.runFailed',
   notifyFinished: 'orchestrator.notifications.runFinished',
   notifyFinishedAfter: 'orchestrator.notifications.runFinishedAfterSeconds',
+  grpcEnabled: 'orchestrator.grpc.enabled',
   processHostLost: 'orchestrator.notifications.processHostLost',
 } as const;
 export type SettingId = (typeof settingIds)[keyof typeof settingIds];
@@ -84,6 +85,7 @@ export interface SettingTypes {
   [settingIds.notifyFailed]: boolean;
   [settingIds.notifyFinished]: boolean;
   [settingIds.notifyFinishedAfter]: number;
+  [settingIds.grpcEnabled]: boolean;
   [settingIds.processHostLost]: boolean;
 }
 

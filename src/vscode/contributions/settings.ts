@@ -218,6 +218,14 @@ const notifications: SettingGroup = {
 };
 
 const advanced: SettingGroup = {
+  [s.grpcEnabled]: {
+    type: 'boolean',
+    default: true,
+    scope: 'machine-overridable',
+    order: 2,
+    markdownDescription:
+      'Answer gRPC on a Unix socket that only you can connect to, so that the `orchestrator` command and other programs reach the sessions of this window. Takes effect after a reload.',
+  },
   [s.stateDirectory]: {
     type: 'string',
     default: '',

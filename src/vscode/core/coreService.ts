@@ -15,6 +15,7 @@ import { createProcessHostClient } from '../../processHost/client.ts';
 import { ensurePrivateDir } from '../../processHost/paths.ts';
 import { acquireStateLock } from '../../processHost/stateLock.ts';
 import { type CoreFile, readCoreFile, removeCoreFile, writeCoreFile } from './coreFile.ts';
+import { type GrpcDoor, openGrpcDoorSoon } from './grpcDoor.ts';
 import { claimState } from './stateClaim.ts';
 import { requestYield, serveYield, yieldSocketPath } from './yieldSocket.ts';
 
@@ -37,6 +38,8 @@ export interface CoreServiceOptions {
   readonly limits: Partial<OrchestratorLimits>;
   /** Interactive shells are made to print marks around commands. */
   readonly isShellIntegrated: boolean;
+  /** The core answers gRPC on a socket beside its state. */
+  readonly servesGrpc: boolean;
   readonly logger: Logger;
   readonly isTrusted: () => boolean;
   /** A round trip to the window: never settles when nobody sees it any more. */
@@ -54,7 +57,13 @@ export class CoreService implements Disposable {
   private readonly options: CoreServiceOptions;
   private readonly changed = new Emitter<CoreState>();
   private readonly recovered = new Emitter<string>();
-  private running: { readonly orchestrator: Orchestrator; readonly resources: DisposableStore } | undefined;
+  private running:
+    | {
+        readonly orchestrator: Orchestrator;
+        readonly resources: DisposableStore;
+        readonly door: GrpcDoor | undefined;
+      }
+    | undefined;
   private starting: Promise<Orchestrator> | undefined;
   private waiting: Disposable | undefined;
   private isDisposed = false;
@@ -182,7 +191,10 @@ export class CoreService implements Disposable {
       });
       await orchestrator.start();
       if (this.isDisposed) throw new OrchestratorError('CANCELLED', 'closed', 'The window is closing.');
-      this.running = { orchestrator, resources };
+      const door = this.options.servesGrpc
+        ? openGrpcDoorSoon({ orchestrator, stateDir, version, logger })
+        : undefined;
+      this.running = { orchestrator, resources, door };
       if (opened.recoveredFrom !== undefined) this.recovered.fire(opened.recoveredFrom);
       return orchestrator;
     } catch (error) {
@@ -253,6 +265,7 @@ export class CoreService implements Disposable {
     if (running === undefined) return;
     this.running = undefined;
     try {
+      await running.door?.close();
       await running.orchestrator.close();
       await removeCoreFile(this.options.stateDir);
     } catch (error) {
