@@ -22,8 +22,17 @@ export function createSystemEnvironment(options: SystemEnvironmentOptions): Envi
     findProgram: (file, childEnv, cwd) => findProgram(file, childEnv, cwd, platform),
     defaultShell: () => defaultShell(env, platform),
     homeDirectory: () => homedir(),
-    childEnvironment: (extra) => childEnvironment({ inherited: env, extra, version, platform }),
+    childEnvironment: (extra, isWhole = false) =>
+      isWhole
+        ? childEnvironment({ inherited: withoutNulls(extra), version, platform })
+        : childEnvironment({ inherited: env, extra, version, platform }),
   };
+}
+
+function withoutNulls(variables: Readonly<Record<string, string | null>> = {}): Variables {
+  return Object.fromEntries(
+    Object.entries(variables).flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
+  );
 }
 
 /** Other Unixes behave like Linux as far as we ask. */

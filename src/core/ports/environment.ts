@@ -10,7 +10,11 @@ export interface Environment {
   /**
    * The environment of a new child: the user's, without what belongs to the editor or to Electron, with TERM,
    * COLORTERM and our own marks set, and with `extra` over it (null removes a variable).
+   * @param isWhole `extra` stands for the user's environment.
    */
-  childEnvironment(extra?: Readonly<Record<string, string | null>>): Record<string, string>;
+  childEnvironment(
+    extra?: Readonly<Record<string, string | null>>,
+    isWhole?: boolean,
+  ): Record<string, string>;
   readonly platform: 'linux' | 'darwin' | 'win32';
 }

@@ -104,7 +104,7 @@ export interface RunRequest {
   cwd: string;
   /** The user's shell when empty. */
   shell: string;
-  /** Over the inherited environment. */
+  /** Over the inherited environment. Not told again with the run: it may hold secrets. */
   env: { [key: string]: string };
   /** Variables that are not inherited. */
   unsetEnv: string[];
@@ -116,6 +116,8 @@ export interface RunRequest {
   rows: number;
   /** Who asked: a label, never an identity. */
   requestedBy: string;
+  /** `env` is the whole environment: nothing is inherited from the orchestrator. */
+  isEnvWhole: boolean;
 }
 
 export interface RunRequest_EnvEntry {
@@ -592,6 +594,7 @@ function createBaseRunRequest(): RunRequest {
     cols: 0,
     rows: 0,
     requestedBy: "",
+    isEnvWhole: false,
   };
 }
 
@@ -629,6 +632,9 @@ export const RunRequest: MessageFns<RunRequest> = {
     }
     if (message.requestedBy !== "") {
       writer.uint32(90).string(message.requestedBy);
+    }
+    if (message.isEnvWhole !== false) {
+      writer.uint32(96).bool(message.isEnvWhole);
     }
     return writer;
   },
@@ -737,6 +743,14 @@ export const RunRequest: MessageFns<RunRequest> = {
             message.requestedBy = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.isEnvWhole = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -773,6 +787,7 @@ export const RunRequest: MessageFns<RunRequest> = {
     message.cols = object.cols ?? 0;
     message.rows = object.rows ?? 0;
     message.requestedBy = object.requestedBy ?? "";
+    message.isEnvWhole = object.isEnvWhole ?? false;
     return message;
   },
 };
