@@ -5,6 +5,7 @@ import type { Terminal } from '../core/terminals/terminal.ts';
 import { contextKeys, settingIds } from './contributions/ids.ts';
 import { WindowLayoutKeeper } from './layout/windowLayout.ts';
 import type { RunPanels } from './panel/runPanels.ts';
+import type { Place } from './place.ts';
 import { ProcessHostWatch } from './ui/processHostWatch.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
 import { RunNotifications } from './ui/runNotifications.ts';
@@ -12,10 +13,9 @@ import { readSetting } from './ui/settings.ts';
 import { showProblem } from './ui/problems.ts';
 import { reachWindow, setContext } from './ui/windowLink.ts';
 import { TerminalViews } from './terminals/terminalViews.ts';
-import { busyProgram } from './views/describe.ts';
 import { HistoryModel } from './views/historyModel.ts';
 import { LiveModel } from './views/liveModel.ts';
-import { buildHistoryRows, buildSessionRows } from './views/rows.ts';
+import { buildHistoryRows, buildSessionRows, emptyRows, type RowTree } from './views/rows.ts';
 import type { RowNode, RowTreeProvider } from './views/rowTreeProvider.ts';
 
 export interface ReadyWorkbenchOptions {
@@ -26,19 +26,21 @@ export interface ReadyWorkbenchOptions {
   readonly panels: RunPanels;
   readonly sessionsView: vscode.TreeView<RowNode>;
   readonly historyView: vscode.TreeView<RowNode>;
-  readonly sessionsTree: RowTreeProvider;
+  /** Takes the rows of this window's own sessions. */
+  readonly drawSessions: (rows: RowTree) => void;
   readonly historyTree: RowTreeProvider;
   readonly onDidChangeActivity: () => void;
 }
 
 /** Everything that is there while this window serves the state: made when the core is ready, gone when it lets go. */
-export class ReadyWorkbench implements Disposable {
+export class ReadyWorkbench implements Place, Disposable {
   readonly orchestrator: Orchestrator;
   readonly live: LiveModel;
   readonly history: HistoryModel;
   readonly terminals: TerminalViews;
   readonly notifications: RunNotifications;
   readonly layout: WindowLayoutKeeper;
+  readonly isRemote = false;
   private readonly options: ReadyWorkbenchOptions;
   private readonly resources = new DisposableStore();
   private midnightTimer: NodeJS.Timeout | undefined;
@@ -101,22 +103,19 @@ export class ReadyWorkbench implements Disposable {
 
   /** Programs in front as of now, for a question that depends on them. */
   async busyPrograms(terminals: readonly Terminal[]): Promise<string[]> {
-    await this.live.refreshForeground(true);
-    return terminals.flatMap(
-      (terminal) => busyProgram(terminal, this.live.foreground.get(terminal.id)) ?? [],
-    );
+    return await this.live.busyPrograms(terminals);
   }
 
   dispose(): void {
     this.resources.dispose();
     this.options.sessionsView.badge = undefined;
-    this.options.sessionsTree.update({ rows: new Map(), children: new Map() });
-    this.options.historyTree.update({ rows: new Map(), children: new Map() });
+    this.options.drawSessions(emptyRows);
+    this.options.historyTree.update(emptyRows);
   }
 
   private drawSessions(): void {
-    const { sessionsTree, onDidChangeActivity } = this.options;
-    sessionsTree.update(buildSessionRows(this.live.rowsInput()));
+    const { drawSessions, onDidChangeActivity } = this.options;
+    drawSessions(buildSessionRows(this.live.rowsInput()));
     this.terminals.retitle(this.live.foreground);
     onDidChangeActivity();
     if (this.orchestrator.runs.active().length > 0) void setContext(contextKeys.hasRun, true);

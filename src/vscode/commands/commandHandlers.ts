@@ -1,6 +1,7 @@
 import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
 import { ownerCommands } from './ownerCommands.ts';
+import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
 import { sessionCommands } from './sessionCommands.ts';
 import { terminalCommands } from './terminalCommands.ts';
@@ -12,6 +13,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...runCommands,
   ...terminalCommands,
   ...ownerCommands,
+  ...remoteCommands,
   ...toolCommands,
 };
 
@@ -33,6 +35,8 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.splitTerminal': 'The terminal was not split',
   'orchestrator.openTerminalInEditor': 'The terminal was not opened',
   'orchestrator.removeTerminal': 'The terminal was not removed',
+  'orchestrator.connectOrchestrator': 'The orchestrator was not connected',
+  'orchestrator.disconnectOrchestrator': 'The orchestrator was not disconnected',
   'orchestrator.openOutput': 'The output was not opened',
   'orchestrator.restartProcessHost': 'The process host was not restarted',
   'orchestrator.takeOverState': 'The state was not taken over',

@@ -9,7 +9,7 @@ export async function startRun(
   context: CommandContext,
   request: { readonly task: string; readonly sessionId?: string | undefined },
 ): Promise<Run> {
-  const { orchestrator } = await context.ready();
+  const { orchestrator, isRemote } = await context.place([request.sessionId]);
   const sessionId =
     request.sessionId ?? (await orchestrator.sessions.ensureDefault(defaultFolder(context.home))).id;
   const shell = readSetting(settingIds.runShell);
@@ -18,7 +18,7 @@ export async function startRun(
     task: request.task,
     sessionId,
     requestedBy: 'vscode',
-    ...(shell === '' ? {} : { shell }),
+    ...(shell === '' || isRemote ? {} : { shell }),
     ...(timeoutMinutes === 0 ? {} : { timeoutMs: Math.round(timeoutMinutes * 60_000) }),
   });
 }

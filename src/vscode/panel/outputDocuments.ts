@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { OrchestratorError } from '../../base/errors.ts';
@@ -14,16 +14,17 @@ const partBytes = 1024 * 1024;
 
 /** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>` or `?run=<id>&step=<n>`. */
 export class OutputDocuments implements vscode.TextDocumentContentProvider {
-  private readonly ensureReady: () => Promise<Orchestrator>;
+  private readonly orchestratorOf: (id: string) => Promise<LiveOrchestrator>;
 
-  constructor(ensureReady: () => Promise<Orchestrator>) {
-    this.ensureReady = ensureReady;
+  /** @param orchestratorOf the one that has the terminal or run. */
+  constructor(orchestratorOf: (id: string) => Promise<LiveOrchestrator>) {
+    this.orchestratorOf = orchestratorOf;
   }
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
-    const orchestrator = await this.ensureReady();
     const query = new URLSearchParams(uri.query);
     const terminalId = query.get('terminal');
+    const orchestrator = await this.orchestratorOf(terminalId ?? query.get('run') ?? '');
     if (terminalId !== null) return await terminalText(orchestrator, terminalId, 0, Number.MAX_SAFE_INTEGER);
     const run = orchestrator.runs.get(query.get('run') ?? '');
     const step = query.get('step');
@@ -57,7 +58,7 @@ function outputUri(
   return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.log`, query: query.toString() });
 }
 
-async function runText(orchestrator: Orchestrator, run: Run): Promise<string> {
+async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string> {
   const parts: string[] = [];
   for (const step of run.steps) {
     if (step.status === 'pending' || step.status === 'skipped') continue;
@@ -68,14 +69,14 @@ async function runText(orchestrator: Orchestrator, run: Run): Promise<string> {
 }
 
 /** One step's output as plain text. */
-export async function stepText(orchestrator: Orchestrator, run: Run, index: number): Promise<string> {
+export async function stepText(orchestrator: LiveOrchestrator, run: Run, index: number): Promise<string> {
   const step = run.steps.find((candidate) => candidate.index === index);
   if (step?.output === undefined) return '';
   return await terminalText(orchestrator, step.output.terminalId, step.output.from, step.output.to);
 }
 
 async function terminalText(
-  orchestrator: Orchestrator,
+  orchestrator: LiveOrchestrator,
   id: string,
   from: number,
   to: number,
@@ -87,7 +88,12 @@ async function terminalText(
   }
 }
 
-async function readText(orchestrator: Orchestrator, id: string, from: number, to: number): Promise<string> {
+async function readText(
+  orchestrator: LiveOrchestrator,
+  id: string,
+  from: number,
+  to: number,
+): Promise<string> {
   const decoder = new TextDecoder('utf-8');
   const parts: string[] = [];
   const { end } = await orchestrator.terminals.read(id, from, from);

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { type Disposable, DisposableStore } from '../../base/disposable.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { contextKeys, settingIds } from '../contributions/ids.ts';
 import { readSetting } from '../ui/settings.ts';
@@ -15,7 +15,7 @@ import { OrchestratorPty } from './orchestratorPty.ts';
 export type TerminalPlace = OpenTerminal['place'];
 
 export interface TerminalViewsOptions {
-  readonly orchestrator: Orchestrator;
+  readonly orchestrator: LiveOrchestrator;
   readonly logger: Logger;
   readonly reachWindow: () => Promise<void>;
   /** A person closed the tab of a terminal that lives. */

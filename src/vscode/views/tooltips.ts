@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
@@ -9,7 +9,7 @@ import { formatDuration, formatMetrics, formatTime, oneLine, shortPath } from '.
 import type { Row } from './rows.ts';
 
 export interface TooltipSource {
-  readonly orchestrator: Orchestrator;
+  readonly orchestrator: LiveOrchestrator;
   readonly home: string;
   readonly foreground: ReadonlyMap<string, string>;
 }
@@ -34,6 +34,7 @@ export async function rowTooltip(
     }
     case 'day':
     case 'more':
+    case 'remote':
       return undefined;
   }
 }
@@ -90,7 +91,7 @@ async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promi
   return tooltip;
 }
 
-async function lastLine(terminal: Terminal, orchestrator: Orchestrator): Promise<string> {
+async function lastLine(terminal: Terminal, orchestrator: LiveOrchestrator): Promise<string> {
   try {
     const { text } = await orchestrator.terminals.snapshot(terminal.id, { scrollback: 0 });
     return oneLine(text.split('\n').findLast((line) => line.trim() !== '') ?? '', 120);

@@ -131,8 +131,11 @@ export function terminalService(orchestrator: Orchestrator): ServiceImplementati
     },
     listForegroundPrograms: async (_request, call) => {
       const matches = matcher(undefined, call);
-      const shown = new Set(terminals.list().flatMap((terminal) => (matches(terminal) ? [terminal.id] : [])));
-      return { programs: await foregroundPrograms(orchestrator, (id) => shown.has(id)) };
+      const found = [...(await orchestrator.foregroundPrograms())].filter(([id]) => {
+        const terminal = terminals.find(id);
+        return terminal !== undefined && matches(terminal);
+      });
+      return { programs: Object.fromEntries(found) };
     },
     killByManager: async ({ managedBy, isExact }, call) => ({
       killed: await sessionsOf(call).killSessionsByManager(required(managedBy, 'managed_by'), {
@@ -151,20 +154,6 @@ export function terminalService(orchestrator: Orchestrator): ServiceImplementati
     watchTerminals: (request, call) =>
       watchTerminals(orchestrator, request, matcher(request.filter, call), call),
   });
-}
-
-/** Nothing where no process host runs: then no terminal does. */
-async function foregroundPrograms(
-  { processHost }: Orchestrator,
-  isWanted: (id: string) => boolean,
-): Promise<Record<string, string>> {
-  if (processHost.connection.state !== 'connected') return {};
-  const statuses = await processHost.listTerminals();
-  return Object.fromEntries(
-    statuses.flatMap(({ id, foregroundProcess }) =>
-      foregroundProcess !== undefined && isWanted(id) ? [[id, foregroundProcess]] : [],
-    ),
-  );
 }
 
 function matches(filter: TerminalFilter, { sessionId, managedBy, state }: Terminal): boolean {
