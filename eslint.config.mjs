@@ -16,7 +16,7 @@ const mayImport = {
   adapters: ['base', 'protocol', 'core', 'ports'],
   workers: ['base', 'protocol', 'core', 'ports', 'processHost', 'adapters'],
   servers: ['base', 'protocol', 'core', 'ports'],
-  clients: ['base', 'protocol'],
+  clients: ['base', 'protocol', 'core', 'ports'],
   vscode: ['base', 'protocol', 'core', 'ports', 'processHost', 'adapters', 'workers', 'servers', 'clients'],
   cli: ['base', 'protocol', 'core', 'ports', 'processHost', 'adapters', 'workers', 'servers', 'clients'],
   webview: ['base', 'protocol'],

@@ -23,10 +23,20 @@ const testing = { sources: 'test/conformance/proto', generated: join(repo, 'test
 const stampFile = 'stamp.json';
 /** baaaht's documentation calls its services with this before the package (docs/grpc.md). */
 const aliasPrefix = 'proto.';
-const aliased = ['orchestrator.v1', 'agent.v1', 'gateway.v1', 'llm.v1', 'tool.v1', 'terminal.v1', 'run.v1'];
+const aliased = [
+  'orchestrator',
+  'agent',
+  'gateway',
+  'llm',
+  'tool',
+  'session',
+  'terminal',
+  'run',
+  'event',
+].map((name) => `${name}.v1`);
 
 /** Where every 64-bit integer is a plain number (`jstype = JS_NUMBER`). */
-const withPlainNumbers = ['terminal/v1/terminal.ts', 'run/v1/run.ts'];
+const withPlainNumbers = ['session', 'terminal', 'run', 'event'].map((name) => `${name}/v1/${name}.ts`);
 
 interface Stamp {
   readonly sources: string;

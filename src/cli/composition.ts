@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createProcessMetrics } from '../adapters/system/processMetrics.ts';
@@ -12,12 +12,18 @@ import { systemIds } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { Orchestrator } from '../core/orchestrator.ts';
 import type { ProcessHost } from '../core/ports/processHost.ts';
+import {
+  type CoreHolder,
+  readCoreHolder,
+  removeCoreHolder,
+  writeCoreHolder,
+} from '../processHost/coreHolder.ts';
 import { systemCode } from '../processHost/files.ts';
 import { ensurePrivateDir } from '../processHost/paths.ts';
 import { isAlive } from '../processHost/processTable.ts';
 import { acquireStateLock } from '../processHost/stateLock.ts';
-import { readCoreHolder, stateInUse, writeCoreHolder } from './coreHolder.ts';
-import { openProcessHost } from './hostClient.ts';
+import { stateInUse } from './coreHolder.ts';
+import { openProcessHost } from './access/hostClient.ts';
 import { statePaths } from './stateDir.ts';
 import { version } from './version.ts';
 
@@ -26,6 +32,8 @@ export interface Core {
   readonly orchestrator: Orchestrator;
   /** Where a database that was broken has been put; a new one was begun. */
   readonly recoveredFrom: string | undefined;
+  /** Tells other commands where this core answers. */
+  announce(grpc: CoreHolder['grpc']): void;
   /**
    * Detaches; terminals and runs go on. With `endIdleHost` the process host goes too, unless something lives in it.
    * May be called again.
@@ -36,6 +44,8 @@ export interface Core {
 export interface OpenCoreOptions {
   readonly stateDir: string;
   readonly kind: 'serve' | 'run';
+  /** Whether its gRPC door is about to be opened: other commands wait for that. */
+  readonly isDoorComing: boolean;
   readonly logger: Logger;
 }
 
@@ -43,7 +53,8 @@ export interface OpenCoreOptions {
  * Takes the state directory, opens what is in it and takes up what goes on there.
  * Errors: `state_in_use`, `state_dir_unsafe`, `store_too_new`, `disk_full`, those of reaching the process host.
  */
-export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Promise<Core> {
+export async function openCore(options: OpenCoreOptions): Promise<Core> {
+  const { stateDir, kind, isDoorComing, logger } = options;
   const paths = statePaths(stateDir);
   const lock = takeStateDir(stateDir);
   const undo: (() => void)[] = [() => lock.dispose()];
@@ -51,13 +62,16 @@ export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Pro
     for (const step of undo.splice(0).reverse()) step();
   };
   try {
-    writeCoreHolder(paths.holder, {
-      pid: process.pid,
-      label: `orchestrator ${kind}`,
-      kind,
-      startedAt: Date.now(),
-    });
-    undo.push(() => rmSync(paths.holder, { force: true }));
+    const startedAt = Date.now();
+    const announce: Core['announce'] = (grpc) =>
+      writeCoreHolder(stateDir, {
+        label: `orchestrator ${kind}`,
+        kind,
+        startedAt,
+        ...(grpc === undefined ? {} : { grpc }),
+      });
+    announce({ state: isDoorComing ? 'opening' : 'off' });
+    undo.push(() => removeCoreHolder(stateDir));
     const { store, recoveredFrom } = openSqliteStore(paths.database);
     undo.push(() => store.dispose());
     const processHost = openProcessHost(stateDir, logger);
@@ -76,6 +90,7 @@ export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Pro
     return {
       orchestrator,
       recoveredFrom,
+      announce,
       async close({ endIdleHost = false } = {}) {
         const { runningRuns, liveTerminals } = orchestrator.activity();
         try {
@@ -121,7 +136,7 @@ function takeStateDir(stateDir: string): Disposable {
   } catch (error) {
     throw unusableStateDir(stateDir, error);
   }
-  if (lock === undefined) throw stateInUse(stateDir, readCoreHolder(paths.holder));
+  if (lock === undefined) throw stateInUse(stateDir, readCoreHolder(stateDir));
   return lock;
 }
 

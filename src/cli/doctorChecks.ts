@@ -4,17 +4,18 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { missingForCeilings } from '../processHost/cgroups.ts';
+import { readCoreHolder } from '../processHost/coreHolder.ts';
 import { readJsonLines } from '../processHost/files.ts';
 import { hostPaths } from '../processHost/paths.ts';
 import { processTable } from '../processHost/processTable.ts';
 import { acquireStateLock } from '../processHost/stateLock.ts';
 import type { CommandContext } from './commandContext.ts';
-import { openProcessHost } from './hostClient.ts';
-import { describeHolder, readCoreHolder } from './coreHolder.ts';
+import { FilesAccess } from './access/filesAccess.ts';
+import { openProcessHost } from './access/hostClient.ts';
+import { describeHolder } from './coreHolder.ts';
 import { isNodeRecentEnough } from './nodeVersion.ts';
 import { formatBytes, formatDuration } from './output/format.ts';
 import { statePaths } from './stateDir.ts';
-import { withStateView } from './stateView.ts';
 import { version } from './version.ts';
 
 export interface CheckResult {
@@ -152,9 +153,15 @@ function checkCore({ stateDir }: CommandContext): CheckResult {
   lock?.dispose();
   if (lock !== undefined || !existsSync(paths.lock))
     return { status: 'ok', message: 'nobody serves this directory' };
-  const holder = readCoreHolder(paths.holder);
-  const who = holder === undefined ? 'somebody' : describeHolder(holder);
-  return { status: 'ok', message: `served by ${who}`, details: { holder } };
+  const holder = readCoreHolder(stateDir);
+  if (holder === undefined) return { status: 'ok', message: 'served by somebody' };
+  const { pid, kind, label, startedAt, grpc } = holder;
+  const at = grpc?.socket === undefined ? '' : `, gRPC at unix:${grpc.socket}`;
+  return {
+    status: 'ok',
+    message: `served by ${describeHolder(holder)}${at}`,
+    details: { holder: { pid, kind, label, startedAt, grpc } },
+  };
 }
 
 async function checkProcessHost(context: CommandContext): Promise<CheckResult> {
@@ -209,9 +216,10 @@ function checkStore({ stateDir }: CommandContext): CheckResult {
 
 /** Processes that a dead process host has left, and runs whose end nobody has written down. */
 async function checkLeftovers(context: CommandContext): Promise<CheckResult> {
-  return withStateView(context, async (view) => {
+  const files = await FilesAccess.open(context);
+  try {
     const fix = 'orchestrator serve takes them up or ends them; so does the next run.';
-    if (view.host === undefined) {
+    if (!files.hasHost) {
       const orphans = openLedgerEntries(context.stateDir).filter(
         ({ pid, startTime }) => pid !== undefined && processTable.startTime(pid) === startTime,
       );
@@ -225,8 +233,7 @@ async function checkLeftovers(context: CommandContext): Promise<CheckResult> {
         };
       }
     }
-    const workers = await view.liveWorkers();
-    const lost = view.runs().filter((found) => found.status === 'running' && !workers.has(found.id));
+    const lost = (await files.listRuns()).filter(({ status, isLive }) => status === 'running' && !isLive);
     if (lost.length === 0) return { status: 'ok', message: 'none' };
     return {
       status: 'warning',
@@ -234,7 +241,9 @@ async function checkLeftovers(context: CommandContext): Promise<CheckResult> {
       details: { runs: lost.map(({ id }) => id) },
       fix,
     };
-  });
+  } finally {
+    files.dispose();
+  }
 }
 
 interface OpenEntry {

@@ -25,7 +25,8 @@ Exit codes:
   1    an error of the orchestrator; doctor: a problem was found
   2    the command line is wrong, or names a directory or a shell that is not there
   4    there is no session, terminal or run with that id
-  5    the state does not allow it: another orchestrator serves this state directory, or it has ended already
+  5    the state does not allow it: an orchestrator that takes no commands serves this state directory, or it has
+       ended already
   124  run: the time-out was reached
   130  run: cancelled by Ctrl-C, SIGTERM or an abort
   141  run: the reader of its output went away`;

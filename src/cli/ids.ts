@@ -1,3 +1,5 @@
+import type { OrchestratorAccess } from '../core/orchestratorAccess.ts';
+
 /** As many characters as a person is shown of an id, at least. */
 const minLength = 8;
 
@@ -20,4 +22,10 @@ function commonLength(id: string, other: string | undefined): number {
   let length = 0;
   while (length < id.length && id[length] === other[length]) length++;
   return length;
+}
+
+/** Every id shortened as far as it stays the only one of its orchestrator. */
+export async function shortIdsOf(access: OrchestratorAccess): Promise<ReadonlyMap<string, string>> {
+  const lists = await Promise.all([access.listSessions(), access.listTerminals(), access.listRuns()]);
+  return shortestPrefixes(lists.flatMap((list) => list.map(({ id }) => id)));
 }

@@ -1,7 +1,6 @@
 import type { Disposable } from '../base/disposable.ts';
 import { DisposableStore, toDisposable } from '../base/disposable.ts';
-import type { Orchestrator } from '../core/orchestrator.ts';
-import type { Run } from '../core/runs/run.ts';
+import { isLastRunEvent, type OrchestratorAccess, type RunReport } from '../core/orchestratorAccess.ts';
 import type { CommandContext } from './commandContext.ts';
 import { exitCode } from './exitCodes.ts';
 import { isInForeground } from './foreground.ts';
@@ -22,8 +21,7 @@ const lineFeed = 0x0a;
  * with `--stdin`; its end is passed on as Ctrl-D.
  */
 export class RunInput implements Disposable {
-  private readonly orchestrator: Orchestrator;
-  private readonly runId: string;
+  private readonly access: OrchestratorAccess;
   private readonly context: CommandContext;
   private readonly forwardsInput: boolean;
   private readonly disposables = new DisposableStore();
@@ -31,10 +29,11 @@ export class RunInput implements Disposable {
   private lastInterruptMs = Number.NEGATIVE_INFINITY;
   private lastByte = lineFeed;
   private abortedMs: number | undefined;
+  private terminalId: string | undefined;
+  private readonly begun = Promise.withResolvers<void>();
 
-  constructor(orchestrator: Orchestrator, runId: string, context: CommandContext, forwardsInput: boolean) {
-    this.orchestrator = orchestrator;
-    this.runId = runId;
+  constructor(access: OrchestratorAccess, context: CommandContext, forwardsInput: boolean) {
+    this.access = access;
     this.context = context;
     this.forwardsInput = forwardsInput;
   }
@@ -65,6 +64,13 @@ export class RunInput implements Disposable {
       this.forwardPipe();
     }
     if (this.context.out.isTty) this.disposables.add(this.context.out.onDidResize(() => this.resize()));
+  }
+
+  /** What the run reports, in order. */
+  note(event: RunReport): void {
+    const { terminal_id: terminalId } = event.data;
+    if (event.type === 'runner.terminal' && typeof terminalId === 'string') this.terminalId = terminalId;
+    if (event.type === 'runner.step.started' || isLastRunEvent(event)) this.begun.resolve();
   }
 
   dispose(): void {
@@ -122,8 +128,8 @@ export class RunInput implements Disposable {
     this.lastByte = bytes.at(-1) ?? this.lastByte;
     this.writing = this.writing
       .then(async () => {
-        const terminalId = await this.terminalInUse();
-        if (terminalId !== undefined) await this.orchestrator.processHost.writeTerminal(terminalId, bytes);
+        await this.begun.promise;
+        if (this.terminalId !== undefined) await this.access.writeTerminal(this.terminalId, bytes);
       })
       // The program has ended: nobody is there to read it.
       .catch(() => undefined);
@@ -132,24 +138,8 @@ export class RunInput implements Disposable {
 
   private resize(): void {
     const { columns, rows } = this.context.out;
-    const terminalId = this.orchestrator.runs.find(this.runId)?.terminalIds.at(-1);
+    const { terminalId } = this;
     if (terminalId === undefined || columns === undefined || rows === undefined) return;
-    this.orchestrator.terminals.resize(terminalId, columns, rows).catch(() => undefined);
-  }
-
-  /** The terminal of the step that goes on, or of the last one; undefined when the run has ended without any. */
-  private async terminalInUse(): Promise<string | undefined> {
-    const { runs } = this.orchestrator;
-    const hasBegun = (run: Run | undefined): boolean =>
-      run === undefined || run.endedAt !== undefined || run.steps.some(({ status }) => status !== 'pending');
-    if (!hasBegun(runs.find(this.runId))) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const subscription = runs.onDidChange((run) => {
-        if (run.id === this.runId && hasBegun(run)) resolve();
-      });
-      await promise;
-      subscription.dispose();
-    }
-    return runs.find(this.runId)?.terminalIds.at(-1);
+    this.access.resizeTerminal(terminalId, columns, rows).catch(() => undefined);
   }
 }

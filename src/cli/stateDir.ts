@@ -18,14 +18,12 @@ export function stateDirOf(
 export function statePaths(stateDir: string): {
   readonly database: string;
   readonly lock: string;
-  readonly holder: string;
   /** Start-up files of interactive shells. */
   readonly shell: string;
 } {
   return {
     database: join(stateDir, 'orchestrator.db'),
     lock: join(stateDir, 'core.lock'),
-    holder: join(stateDir, 'core.json'),
     shell: join(stateDir, 'shell'),
   };
 }

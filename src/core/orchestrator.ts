@@ -213,6 +213,18 @@ export class Orchestrator {
     return { runningRuns, liveTerminals, queuedRuns: liveRuns - runningRuns };
   }
 
+  /** The program in the foreground, by terminal id, where the machine tells. Nothing is started to find out. */
+  async foregroundPrograms(): Promise<ReadonlyMap<string, string>> {
+    const { processHost } = this;
+    if (processHost.connection.state !== 'connected') return new Map();
+    const statuses = await processHost.listTerminals();
+    return new Map(
+      statuses.flatMap(({ id, foregroundProcess }) =>
+        foregroundProcess === undefined ? [] : [[id, foregroundProcess]],
+      ),
+    );
+  }
+
   /** Detaches: terminals and runs go on. Ends followers and waiters (`closed`); kills nothing. */
   // eslint-disable-next-line @typescript-eslint/require-await -- asynchronous by its contract
   async close(): Promise<void> {

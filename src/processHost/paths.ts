@@ -54,9 +54,7 @@ function socketPath(
   }
   const local = join(root, 's.sock');
   if (Buffer.byteLength(local) <= maxSocketPathBytes) return { socket: local, socketDir: root };
-  const runtime = env['XDG_RUNTIME_DIR'] ?? '';
-  const base = runtime === '' ? tmpdir() : runtime;
-  const socketDir = join(base, `orchestration-workbench-${userInfo().uid}`);
+  const socketDir = runtimeDir(env);
   return { socket: join(socketDir, `${hash}.sock`), socketDir };
 }
 
@@ -68,6 +66,12 @@ export function grpcSocketPath(stateDir: string, env: NodeJS.ProcessEnv = proces
   if (Buffer.byteLength(local) <= maxSocketPathBytes || socketDir === undefined) return local;
   ensurePrivateDir(socketDir);
   return socket.replace(/\.sock$/, '-grpc.sock');
+}
+
+/** What lives no longer than the machine runs: sockets whose own place is too deep, and which cores serve. */
+export function runtimeDir(env: NodeJS.ProcessEnv = process.env): string {
+  const runtime = env['XDG_RUNTIME_DIR'] ?? '';
+  return join(runtime === '' ? tmpdir() : runtime, `orchestration-workbench-${userInfo().uid}`);
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Terminal } from '../core/terminals/terminal.ts';
 import { contextKeys, settingIds } from './contributions/ids.ts';
 import { WindowLayoutKeeper } from './layout/windowLayout.ts';
 import type { RunPanels } from './panel/runPanels.ts';
+import type { Place } from './place.ts';
 import { ProcessHostWatch } from './ui/processHostWatch.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
 import { RunNotifications } from './ui/runNotifications.ts';
@@ -18,7 +19,7 @@ import { AgentsModel } from './views/agentsModel.ts';
 import { busyProgram, nameFromTitle } from './views/describe.ts';
 import { HistoryModel } from './views/historyModel.ts';
 import { LiveModel } from './views/liveModel.ts';
-import { buildHistoryRows, buildSessionRows, emptyRows } from './views/rows.ts';
+import { buildHistoryRows, buildSessionRows, emptyRows, type RowTree } from './views/rows.ts';
 import type { RowNode, RowTreeProvider } from './views/rowTreeProvider.ts';
 
 export interface ReadyWorkbenchOptions {
@@ -32,12 +33,14 @@ export interface ReadyWorkbenchOptions {
   readonly historyView: vscode.TreeView<RowNode>;
   readonly sessionsTree: RowTreeProvider;
   readonly agentsTree: RowTreeProvider;
+  /** Takes the rows of this window's own sessions. */
+  readonly drawSessions: (rows: RowTree) => void;
   readonly historyTree: RowTreeProvider;
   readonly onDidChangeActivity: () => void;
 }
 
 /** Everything that is there while this window serves the state: made when the core is ready, gone when it lets go. */
-export class ReadyWorkbench implements Disposable {
+export class ReadyWorkbench implements Place, Disposable {
   readonly orchestrator: Orchestrator;
   readonly live: LiveModel;
   readonly agents: AgentsModel;
@@ -45,6 +48,7 @@ export class ReadyWorkbench implements Disposable {
   readonly terminals: TerminalViews;
   readonly notifications: RunNotifications;
   readonly layout: WindowLayoutKeeper;
+  readonly isRemote = false;
   private readonly options: ReadyWorkbenchOptions;
   private readonly resources = new DisposableStore();
   private hasAgents = false;
@@ -123,10 +127,7 @@ export class ReadyWorkbench implements Disposable {
 
   /** Programs in front as of now, for a question that depends on them. */
   async busyPrograms(terminals: readonly Terminal[]): Promise<string[]> {
-    await this.live.refreshForeground(true);
-    return terminals.flatMap(
-      (terminal) => busyProgram(terminal, this.live.foreground.get(terminal.id)) ?? [],
-    );
+    return await this.live.busyPrograms(terminals);
   }
 
   private async revealSession(id: string): Promise<void> {
@@ -138,15 +139,15 @@ export class ReadyWorkbench implements Disposable {
   dispose(): void {
     this.resources.dispose();
     this.options.sessionsView.badge = undefined;
-    this.options.sessionsTree.update(emptyRows);
+    this.options.drawSessions(emptyRows);
     this.options.agentsTree.update(emptyRows);
     this.options.historyTree.update(emptyRows);
     void setContext(contextKeys.hasAgents, false);
   }
 
   private drawSessions(): void {
-    const { sessionsTree, onDidChangeActivity } = this.options;
-    sessionsTree.update(buildSessionRows(this.live.rowsInput()));
+    const { drawSessions, onDidChangeActivity } = this.options;
+    drawSessions(buildSessionRows(this.live.rowsInput()));
     this.terminals.retitle(this.live.foreground);
     onDidChangeActivity();
     if (this.orchestrator.runs.active().length > 0) void setContext(contextKeys.hasRun, true);

@@ -10,8 +10,9 @@ import { OrchestratorError } from '../base/errors.ts';
 import type { Orchestrator, OrchestratorLimits } from '../core/orchestrator.ts';
 import { type Disposable, DisposableStore, toDisposable } from '../base/disposable.ts';
 import { commandFailures, commandHandlers } from './commands/commandHandlers.ts';
-import type { CommandContext } from './commands/context.ts';
+import type { CommandArguments, CommandContext } from './commands/context.ts';
 import { defaultFolder } from './commands/folders.ts';
+import { rowOf } from './commands/targets.ts';
 import { startProfileTerminal } from './commands/terminalCommands.ts';
 import { type CommandId, contextKeys, settingIds } from './contributions/ids.ts';
 import { CoreService, type CoreState } from './core/coreService.ts';
@@ -19,13 +20,16 @@ import { stateDirectory } from './core/stateDirectory.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
 import { RunPanels } from './panel/runPanels.ts';
+import type { Place } from './place.ts';
 import { ReadyWorkbench } from './readyWorkbench.ts';
+import { RemotePlaces } from './remote/remotePlaces.ts';
 import { askWithLog, showProblem } from './ui/problems.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
 import { readSetting } from './ui/settings.ts';
 import { StatusBar } from './ui/statusBar.ts';
 import { reachWindow, setContext } from './ui/windowLink.ts';
 import type { DeferredTree } from './views/deferredTree.ts';
+import { emptyRows, joinRows, type RowTree } from './views/rows.ts';
 import { type RowNode, RowTreeProvider } from './views/rowTreeProvider.ts';
 import { rowTooltip } from './views/tooltips.ts';
 
@@ -57,6 +61,7 @@ export class Workbench implements vscode.Disposable {
   readonly internals: WorkbenchInternals;
   private readonly frame: Frame;
   private readonly core: CoreService;
+  private readonly remotes: RemotePlaces;
   private readonly commands: CommandContext;
   private readonly resources = new DisposableStore();
   private readonly statusBar: StatusBar;
@@ -65,6 +70,7 @@ export class Workbench implements vscode.Disposable {
   private readonly historyTree: RowTreeProvider;
   private readonly home = homedir();
   private serving: ReadyWorkbench | undefined;
+  private ownRows: RowTree = emptyRows;
   private hasServed = false;
 
   constructor(frame: Frame) {
@@ -86,11 +92,20 @@ export class Workbench implements vscode.Disposable {
         reachWindow,
       }),
     );
-    this.documents = new OutputDocuments(() => this.core.ensureReady());
+    this.remotes = this.resources.add(
+      new RemotePlaces({
+        context,
+        logger: log,
+        home: this.home,
+        isTreeVisible: () => frame.sessionsView.visible,
+      }),
+    );
+    this.documents = new OutputDocuments(async (id) => (await this.place([id])).orchestrator);
     this.panels = this.resources.add(
       new RunPanels({
         extensionUri: context.extensionUri,
         core: this.core,
+        remotes: this.remotes,
         actions: createPanelActions(() => this.commands),
         logger: log,
         home: this.home,
@@ -106,6 +121,8 @@ export class Workbench implements vscode.Disposable {
       log,
       panels: this.panels,
       documents: this.documents,
+      remotes: this.remotes,
+      place: (args) => this.place(args),
       extensionId: context.extension.id,
       version,
       home: this.home,
@@ -121,6 +138,7 @@ export class Workbench implements vscode.Disposable {
       ready: () => this.ready(),
     };
     this.resources.add(this.core.onDidChangeState((state) => this.adoptState(state)));
+    this.resources.add(this.remotes.onDidChange(() => this.drawSessions()));
     this.resources.add(this.core.onDidRecoverStore((path) => void this.tellRecovered(path)));
     this.resources.add(
       vscode.workspace.onDidChangeConfiguration((change) => {
@@ -143,6 +161,7 @@ export class Workbench implements vscode.Disposable {
   /** Starts the core where this workspace has been used before; a new one waits for its first command. */
   async startIfUsedBefore(): Promise<void> {
     if (!vscode.workspace.isTrusted) return;
+    await this.remotes.restore();
     try {
       await stat(join(this.core.stateDir, 'orchestrator.db'));
     } catch {
@@ -241,6 +260,7 @@ export class Workbench implements vscode.Disposable {
       historyView,
       sessionsTree: this.sessionsTree,
       agentsTree: this.agentsTree,
+      drawSessions: (rows) => this.drawSessions(rows),
       historyTree: this.historyTree,
       onDidChangeActivity: () => this.statusBar.update(this.core.state),
     });
@@ -261,10 +281,22 @@ export class Workbench implements vscode.Disposable {
     serving.dispose();
   }
 
+  private drawSessions(own = this.ownRows): void {
+    this.ownRows = own;
+    this.sessionsTree.update(joinRows([own, ...this.remotes.rows()]));
+  }
+
+  /** Where the first thing is that the arguments name. */
+  private async place(args: CommandArguments): Promise<Place> {
+    const [first] = args;
+    const id = typeof first === 'string' ? first : rowOf(first)?.targetId;
+    return (id === undefined ? undefined : this.remotes.of(id)) ?? (await this.ready());
+  }
+
   private async tooltip(row: RowNode['row']): Promise<vscode.MarkdownString | undefined> {
-    const { serving } = this;
-    if (serving === undefined) return undefined;
-    const { orchestrator, live } = serving;
+    const place = this.remotes.of(row.targetId) ?? this.serving;
+    if (place === undefined) return undefined;
+    const { orchestrator, live } = place;
     return await rowTooltip(row, { orchestrator, home: this.home, foreground: live.foreground });
   }
 

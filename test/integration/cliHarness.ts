@@ -66,6 +66,13 @@ export class CliFixture implements AsyncDisposable {
     return new RunningCli(child);
   }
 
+  /** A core that serves the directory, and answers over gRPC. */
+  async serve(): Promise<RunningCli> {
+    const serving = this.start(['serve']);
+    await serving.shows('gRPC: unix:');
+    return serving;
+  }
+
   run(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
     return this.start(args, options).result;
   }

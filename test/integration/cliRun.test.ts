@@ -286,9 +286,9 @@ describe('bad input', () => {
     }
   });
 
-  it('says who serves the directory where another one does', async () => {
+  it('says who serves the directory where that one takes no commands', async () => {
     await using cli = new CliFixture(dist);
-    const serving = cli.start(['serve']);
+    const serving = cli.start(['serve', '--no-grpc']);
     await serving.shows('Ready');
     const result = await cli.run(['run', '--', 'true']);
     expect(result.code).toBe(5);

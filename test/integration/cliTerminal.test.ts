@@ -44,9 +44,22 @@ class Screen {
   }
 }
 
-describe('run in a terminal', () => {
+const kinds = [
+  { where: 'by a core of its own', isServed: false },
+  { where: 'by the core that serves', isServed: true },
+];
+
+async function openFixture(isServed: boolean): Promise<CliFixture> {
+  const cli = new CliFixture(dist);
+  if (isServed) await cli.serve();
+  return cli;
+}
+
+describe.each(kinds)('run in a terminal, $where', ({ isServed }) => {
+  const fixture = (): Promise<CliFixture> => openFixture(isServed);
+
   it('gives the task a terminal of the same size, and passes on keys and changes of size', async () => {
-    await using cli = new CliFixture(dist);
+    await using cli = await fixture();
     const untilSize = 'until [ "$(stty size)" = "20 70" ]; do sleep 0.05; done; echo "it is 20 70"';
     const script = `stty size; read a; echo "got $a"; ${untilSize}; exit 6`;
     const screen = new Screen(cli, ['run', '--', 'sh', '-c', script]);
@@ -60,10 +73,13 @@ describe('run in a terminal', () => {
   });
 
   it('shows output at once, without waiting for an event', async () => {
-    await using cli = new CliFixture(dist);
-    const screen = new Screen(cli, ['run', '--', 'cat']);
-    // Echo is on: each key comes back from the task's terminal, those too that were typed before it was there.
-    for (const letter of 'abcdefgh') {
+    await using cli = await fixture();
+    const screen = new Screen(cli, ['run', '--', 'sh', '-c', 'echo up; exec cat']);
+    // Echo is on: each key comes back from the task's terminal, this one too, which is typed before it is there.
+    screen.type('a');
+    // Until then our own terminal still takes keys as a shell's, and would take the end of input for itself.
+    await screen.shows('up');
+    for (const letter of 'bcdefgh') {
       screen.type(letter);
       await screen.shows(letter);
     }
@@ -72,7 +88,7 @@ describe('run in a terminal', () => {
   });
 
   it('says which step prints, where there are several', async () => {
-    await using cli = new CliFixture(dist);
+    await using cli = await fixture();
     const screen = new Screen(cli, ['run', '--step', 'echo one', '--step', 'exit 2']);
     expect(await screen.exit).toBe(2);
     expect(screen.text).toContain('[1/2] $ echo one');
@@ -80,7 +96,7 @@ describe('run in a terminal', () => {
   });
 
   it('gives Ctrl-C to the program, and a second one within a second to the run', async () => {
-    await using cli = new CliFixture(dist);
+    await using cli = await fixture();
     const polite = new Screen(cli, [
       'run',
       '--',
@@ -105,13 +121,15 @@ describe('run in a terminal', () => {
     stubborn.type('\x03');
     expect(await stubborn.exit).toBe(130);
     expect(stubborn.text).toContain('orchestrator: cancelled.\r\n');
-    expect(cli.leftovers()).toEqual([]);
+    if (!isServed) expect(cli.leftovers()).toEqual([]);
   });
 });
 
-describe('attach', () => {
+describe.each(kinds)('attach to what runs $where', ({ isServed }) => {
+  const fixture = (): Promise<CliFixture> => openFixture(isServed);
+
   it('shows the screen, passes keys on, and leaves with Ctrl-\\ d', async () => {
-    await using cli = new CliFixture(dist);
+    await using cli = await fixture();
     const running = cli.start([
       'run',
       '--',
@@ -138,7 +156,7 @@ describe('attach', () => {
   });
 
   it('says what else there is where it cannot attach', async () => {
-    await using cli = new CliFixture(dist);
+    await using cli = await fixture();
     await cli.run(['run', '--', 'echo', 'x']);
     const [run] = (await cli.json(['ps', '--all']))['runs'] as { id: string }[];
     const screen = new Screen(cli, ['attach', run?.id ?? '']);

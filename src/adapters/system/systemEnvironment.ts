@@ -24,9 +24,17 @@ export function createSystemEnvironment(options: SystemEnvironmentOptions): Envi
     findProgram: (file, childEnv, cwd) => findProgram(file, childEnv, cwd, platform),
     defaultShell: () => defaultShell(env, platform),
     defaultDirectory,
-    childEnvironment: (extra, { isClean } = {}) =>
-      childEnvironment({ inherited: env, extra, isClean, version, platform }),
+    childEnvironment: (extra, { isClean, isWhole } = {}) =>
+      isWhole === true
+        ? childEnvironment({ inherited: withoutNulls(extra), version, platform })
+        : childEnvironment({ inherited: env, extra, isClean, version, platform }),
   };
+}
+
+function withoutNulls(variables: Readonly<Record<string, string | null>> = {}): Variables {
+  return Object.fromEntries(
+    Object.entries(variables).flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
+  );
 }
 
 /** Other Unixes behave like Linux as far as we ask. */

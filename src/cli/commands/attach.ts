@@ -1,10 +1,12 @@
 import { OrchestratorError } from '../../base/errors.ts';
-import type { ProcessHost, TerminalExit, TerminalFollower } from '../../core/ports/processHost.ts';
+import type { OrchestratorAccess, SeenTerminal } from '../../core/orchestratorAccess.ts';
+import type { TerminalExit, TerminalFollower } from '../../core/ports/processHost.ts';
+import { withAccess } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { DetachKeys } from '../detachKeys.ts';
 import { exitCode } from '../exitCodes.ts';
 import { dim } from '../output/dim.ts';
-import { withStateView } from '../stateView.ts';
+import { findThing, type FoundThing } from '../findThing.ts';
 
 const scrollbackLines = 1_000;
 /**
@@ -24,11 +26,10 @@ export function attach(context: CommandContext, id: string): Promise<number> {
       'attach needs a terminal on both sides. To read the output only: orchestrator logs -f',
     );
   }
-  return withStateView(context, async (view) => {
-    const found = view.find(id);
-    const { host } = view;
-    const terminalId = found.kind === 'terminal' ? found.id : found.run.terminalIds.at(-1);
-    if (host === undefined || terminalId === undefined || !(await view.liveTerminals()).has(terminalId)) {
+  return withAccess(context, async (access) => {
+    const found = await findThing(access, context.stateDir, id);
+    const terminal = await terminalOf(access, found);
+    if (terminal?.isLive !== true) {
       throw new OrchestratorError(
         'FAILED_PRECONDITION',
         'terminal_ended',
@@ -36,7 +37,7 @@ export function attach(context: CommandContext, id: string): Promise<number> {
       );
     }
     await context.err.writeLine(dim('Attached. Detach with Ctrl-\\ d.', context.err.isTty));
-    const end = await new Attachment(context, host, terminalId).run();
+    const end = await new Attachment(context, access, terminal.id).run();
     if (end === 'detached') {
       await context.err.writeLine(dim('Detached; it goes on.', context.err.isTty));
       return exitCode.ok;
@@ -47,15 +48,22 @@ export function attach(context: CommandContext, id: string): Promise<number> {
   });
 }
 
+/** Of a run, the one that its steps run in now. */
+async function terminalOf(access: OrchestratorAccess, found: FoundThing): Promise<SeenTerminal | undefined> {
+  if (found.kind === 'terminal') return found.terminal;
+  const id = found.run.terminalIds.at(-1);
+  return (await access.listTerminals()).find((terminal) => terminal.id === id);
+}
+
 class Attachment {
   private readonly context: CommandContext;
-  private readonly host: ProcessHost;
+  private readonly access: OrchestratorAccess;
   private readonly terminalId: string;
   private readonly ended = Promise.withResolvers<TerminalExit | 'detached'>();
 
-  constructor(context: CommandContext, host: ProcessHost, terminalId: string) {
+  constructor(context: CommandContext, access: OrchestratorAccess, terminalId: string) {
     this.context = context;
-    this.host = host;
+    this.access = access;
     this.terminalId = terminalId;
   }
 
@@ -66,7 +74,7 @@ class Attachment {
     const onInput = (bytes: Buffer): void => {
       const { input, isDetach } = keys.push(bytes);
       // Refused when the program has just ended; its end is told below.
-      if (input.length > 0) this.host.writeTerminal(this.terminalId, input).catch(() => undefined);
+      if (input.length > 0) this.access.writeTerminal(this.terminalId, input).catch(() => undefined);
       if (isDetach) this.ended.resolve('detached');
     };
     const onHangUp = (): void => this.ended.resolve('detached');
@@ -93,12 +101,12 @@ class Attachment {
   /** What is on its screen, then what comes. */
   private async show(): Promise<TerminalExit | 'detached'> {
     const { out } = this.context;
-    const snapshot = await this.host.snapshotTerminal(this.terminalId, { scrollback: scrollbackLines });
+    const snapshot = await this.access.snapshotTerminal(this.terminalId, { scrollback: scrollbackLines });
     await out.write(`\x1b[2J\x1b[H${snapshot.data}`);
     let writing: Promise<void> = Promise.resolve();
     // Bytes may come before the follower itself does.
     const state: { follower?: TerminalFollower; usedTo: number } = { usedTo: snapshot.offset };
-    const follower = await this.host.followTerminal(
+    const follower = await this.access.followTerminal(
       this.terminalId,
       { from: snapshot.offset, isForeground: true },
       {
@@ -126,6 +134,6 @@ class Attachment {
   private resize(): void {
     const { columns, rows } = this.context.out;
     if (columns === undefined || rows === undefined) return;
-    this.host.resizeTerminal(this.terminalId, columns, rows).catch(() => undefined);
+    this.access.resizeTerminal(this.terminalId, columns, rows).catch(() => undefined);
   }
 }

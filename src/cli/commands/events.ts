@@ -1,10 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { OrchestratorEvent } from '../../core/events/event.ts';
+import type { EventQuery, OrchestratorAccess } from '../../core/orchestratorAccess.ts';
+import { type OpenAccess, openAccess, withAccess } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { exitCode } from '../exitCodes.ts';
 import { dim } from '../output/dim.ts';
-import { storedEvents } from '../storedEvents.ts';
-import { type StateView, withStateView } from '../stateView.ts';
+import { findThing } from '../findThing.ts';
+import { shortIdsOf } from '../ids.ts';
 import { untilStopped } from '../untilStopped.ts';
 
 export interface EventsOptions {
@@ -19,35 +22,66 @@ export interface EventsOptions {
 
 /** Prints the event log. */
 export function printEvents(context: CommandContext, options: EventsOptions): Promise<number> {
-  return withStateView(context, async (view) => {
-    const { out, err, isJson } = context;
-    const { store } = view;
+  return withAccess(context, async (access) => {
+    const { out, err, isJson, stateDir } = context;
+    const { after, follows } = options;
     const stop = new AbortController();
     out.onDidClose(() => stop.abort());
-    if (store === undefined) {
-      await err.writeLine(
-        `Nothing was started in ${view.stateDir} yet. Run something: orchestrator run -- COMMAND`,
-      );
-      return exitCode.ok;
-    }
-    const sessionId = options.session === undefined ? undefined : findSession(view, options.session);
-    const runId = options.run === undefined ? undefined : findRun(view, options.run);
-    const shortIds = isJson ? new Map<string, string>() : view.shortIds();
+    const [sessionId, runId, shortIds] = await Promise.all([
+      options.session === undefined ? undefined : findSession(access, stateDir, options.session),
+      options.run === undefined ? undefined : findRun(access, stateDir, options.run),
+      isJson ? new Map<string, string>() : shortIdsOf(access),
+    ]);
+    const query = { after, follows, sessionId, runId, signal: stop.signal };
+    let count = 0;
     const print = async (): Promise<void> => {
-      const { after, follows } = options;
-      for await (const event of storedEvents(store, {
-        after,
-        follows,
-        sessionId,
-        runId,
-        signal: stop.signal,
-      })) {
+      for await (const event of lastingEvents(context, access, query)) {
+        count++;
         await (isJson ? out.writeJson(event) : out.writeLine(formatEvent(event, shortIds, out.isTty)));
       }
     };
     await untilStopped(stop, print());
+    if (count === 0 && after === 0 && !follows) {
+      await err.writeLine(
+        `Nothing was started in ${stateDir} yet. Run something: orchestrator run -- COMMAND`,
+      );
+    }
     return exitCode.ok;
   });
+}
+
+const retryMs = 250;
+
+/** Goes on after the last event that came, wherever the log is then, when the core that tells of it goes away. */
+async function* lastingEvents(
+  context: CommandContext,
+  access: OrchestratorAccess,
+  query: EventQuery,
+): AsyncGenerator<OrchestratorEvent, void, undefined> {
+  const { signal } = query;
+  let { after } = query;
+  let current = access;
+  let reopened: OpenAccess | undefined;
+  try {
+    for (;;) {
+      try {
+        for await (const event of current.readEvents({ ...query, after })) {
+          yield event;
+          after = event.sequence;
+        }
+        if (!query.follows || signal.aborted) return;
+      } catch (error) {
+        if (!query.follows || OrchestratorError.from(error).code !== 'UNAVAILABLE') throw error;
+      }
+      reopened?.dispose();
+      reopened = undefined;
+      await delay(retryMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      current = reopened = await openAccess(context);
+    }
+  } finally {
+    reopened?.dispose();
+  }
 }
 
 const maxDataLength = 160;
@@ -65,8 +99,8 @@ function formatEvent(
   return `${String(event.sequence).padStart(6)}  ${dim(time, isTty)}  ${event.type}  ${id}  ${dim(shown, isTty)}`;
 }
 
-function findSession(view: StateView, idOrName: string): string {
-  const sessions = view.sessions();
+async function findSession(access: OrchestratorAccess, stateDir: string, idOrName: string): Promise<string> {
+  const sessions = await access.listSessions();
   const matches = sessions.filter(
     ({ id, name }) => id.startsWith(idOrName.toLowerCase()) || name === idOrName,
   );
@@ -75,7 +109,7 @@ function findSession(view: StateView, idOrName: string): string {
     throw new OrchestratorError(
       'NOT_FOUND',
       'session_not_found',
-      `There is no session ${idOrName} in ${view.stateDir}. See which there are: orchestrator ps --all`,
+      `There is no session ${idOrName} in ${stateDir}. See which there are: orchestrator ps --all`,
     );
   }
   if (second !== undefined) {
@@ -88,8 +122,8 @@ function findSession(view: StateView, idOrName: string): string {
   return first.id;
 }
 
-function findRun(view: StateView, id: string): string {
-  const found = view.find(id);
+async function findRun(access: OrchestratorAccess, stateDir: string, id: string): Promise<string> {
+  const found = await findThing(access, stateDir, id);
   if (found.kind === 'run') return found.id;
   throw new OrchestratorError(
     'NOT_FOUND',

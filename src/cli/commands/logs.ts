@@ -1,13 +1,15 @@
 import { OrchestratorError } from '../../base/errors.ts';
-import type { Run, RunStepState } from '../../core/runs/run.ts';
+import type { OrchestratorAccess, SeenRun } from '../../core/orchestratorAccess.ts';
+import type { RunStepState } from '../../core/runs/run.ts';
+import { withAccess } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { exitCode } from '../exitCodes.ts';
+import { findThing, type FoundThing } from '../findThing.ts';
 import { LogPrinter } from '../output/logPrinter.ts';
 import { RunOutput } from '../output/runOutput.ts';
 import { StepGate } from '../output/stepGate.ts';
 import { followRecord, readRecord, type RecordSink } from '../recordReader.ts';
-import { followRun } from '../followRun.ts';
-import { type StateView, withStateView } from '../stateView.ts';
+import { feedRunOutput } from '../runOutputFeed.ts';
 import { untilStopped } from '../untilStopped.ts';
 
 export interface LogsOptions {
@@ -28,9 +30,9 @@ export interface LogsOptions {
 
 /** Prints what a terminal showed, or what the steps of a run printed. */
 export function printLogs(context: CommandContext, options: LogsOptions): Promise<number> {
-  return withStateView(context, async (view) => {
-    const found = view.find(options.id);
-    const { out, err } = context;
+  return withAccess(context, async (access) => {
+    const { out, err, stateDir } = context;
+    const found = await findThing(access, stateDir, options.id);
     const printer = new LogPrinter(out, {
       isBytes: options.isBytes,
       lines: options.lines,
@@ -51,42 +53,35 @@ export function printLogs(context: CommandContext, options: LogsOptions): Promis
     };
 
     if (options.isScreen) {
-      await out.write(`${await screenOf(view, found)}\n`);
+      await out.write(`${await screenOf(access, found)}\n`);
       return exitCode.ok;
     }
     if (found.kind === 'terminal') {
       if (options.step !== undefined) throw noSteps();
-      if (options.follows) {
-        await untilStopped(stop, followRecord(view, found.id, 0, sink, stop.signal));
+      if (options.follows && found.terminal.isLive) {
+        await untilStopped(stop, followRecord(access, found.id, 0, sink, stop.signal));
       } else {
-        await readRecord(view.stateDir, found.id, 0, Number.POSITIVE_INFINITY, sink);
+        await readRecord(access, found.id, 0, Number.POSITIVE_INFINITY, sink);
       }
       return finish();
     }
     const { run } = found;
     checkStep(run, options.step);
-    if (options.follows && run.endedAt === undefined && view.host !== undefined) {
-      await untilStopped(stop, followOutput(view, run, options.step, sink, tellLost, stop.signal));
+    if (options.follows && (run.isLive || run.status === 'queued')) {
+      await untilStopped(stop, followOutput(access, run, options.step, sink, tellLost, stop.signal));
       return finish();
     }
     for (const step of run.steps) {
-      if (options.step === undefined || options.step === step.index) await readStep(view, step, sink);
+      if (options.step === undefined || options.step === step.index) await readStep(access, step, sink);
     }
     return finish();
   });
 }
 
 /** The screen as text, without the empty rows below. */
-async function screenOf(view: StateView, found: ReturnType<StateView['find']>): Promise<string> {
+async function screenOf(access: OrchestratorAccess, found: FoundThing): Promise<string> {
   if (found.kind !== 'terminal') throw invalidUse('--screen is for terminals; a run has none of its own.');
-  if (view.host === undefined) {
-    throw new OrchestratorError(
-      'FAILED_PRECONDITION',
-      'terminal_ended',
-      'No process host runs for this state directory, so no terminal has a screen. Leave --screen out to read its output.',
-    );
-  }
-  return (await view.host.snapshotTerminal(found.id, { scrollback: 0 })).text.trimEnd();
+  return (await access.snapshotTerminal(found.id, { scrollback: 0 })).text.trimEnd();
 }
 
 /** `/expression/flags` is a regular expression, everything else is text. */
@@ -101,36 +96,35 @@ function patternOf(search: string): string | RegExp {
 }
 
 async function followOutput(
-  view: StateView,
-  run: Run,
+  access: OrchestratorAccess,
+  run: SeenRun,
   onlyStep: number | undefined,
   sink: RecordSink,
   tellLost: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { host } = view;
-  if (host === undefined) return;
   const failure = Promise.withResolvers<never>();
   const output = new RunOutput({
-    follow: (terminalId, follower) => host.followTerminal(terminalId, { from: 0 }, follower),
+    follow: (terminalId, follower) => access.followTerminal(terminalId, { from: 0 }, follower),
     write: (bytes, step) =>
       onlyStep === undefined || onlyStep === step ? sink.onData(bytes) : Promise.resolve(),
     onLost: tellLost,
     onError: (error) => failure.reject(error),
   });
-  const shown = followRun(view, run, output, signal).then(() =>
-    signal.aborted ? undefined : output.finish(),
-  );
-  await Promise.race([shown, failure.promise]);
+  const show = async (): Promise<void> => {
+    for await (const report of access.followRun(run, signal)) feedRunOutput(output, report);
+    if (!signal.aborted) await output.finish();
+  };
+  await Promise.race([show(), failure.promise]);
 }
 
 /** What the record has of a step's output. */
-async function readStep(view: StateView, step: RunStepState, sink: RecordSink): Promise<void> {
+async function readStep(access: OrchestratorAccess, step: RunStepState, sink: RecordSink): Promise<void> {
   const { output, index, exitCode } = step;
   if (output === undefined) return;
   const { terminalId, from, to } = output;
   if (exitCode !== undefined) {
-    await readRecord(view.stateDir, terminalId, from, to, sink);
+    await readRecord(access, terminalId, from, to, sink);
     return;
   }
   // It goes on, or whoever carried it out died: it reaches further than was told, up to its end mark if there is one.
@@ -138,7 +132,7 @@ async function readStep(view: StateView, step: RunStepState, sink: RecordSink): 
   const gate = new StepGate((bytes) => released.push(bytes));
   gate.skipTo(from);
   gate.stepReaches(index, from, to, false);
-  await readRecord(view.stateDir, terminalId, from, Number.POSITIVE_INFINITY, {
+  await readRecord(access, terminalId, from, Number.POSITIVE_INFINITY, {
     onData: async (data) => {
       gate.data(data);
       const parts = released;
@@ -152,7 +146,7 @@ async function readStep(view: StateView, step: RunStepState, sink: RecordSink): 
   });
 }
 
-function checkStep(run: Run, step: number | undefined): void {
+function checkStep(run: SeenRun, step: number | undefined): void {
   if (step === undefined || run.steps.some(({ index }) => index === step)) return;
   throw new OrchestratorError(
     'OUT_OF_RANGE',

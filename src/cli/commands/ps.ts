@@ -1,12 +1,12 @@
-import type { Run } from '../../core/runs/run.ts';
+import type { OrchestratorAccess, SeenRun, SeenTerminal } from '../../core/orchestratorAccess.ts';
 import type { Session } from '../../core/sessions/session.ts';
-import type { Terminal } from '../../core/terminals/terminal.ts';
+import { withAccess } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { exitCode } from '../exitCodes.ts';
+import { shortIdsOf } from '../ids.ts';
 import { dim } from '../output/dim.ts';
 import { formatDuration } from '../output/format.ts';
 import { firstLine, formatTable } from '../output/table.ts';
-import { type StateView, withStateView } from '../stateView.ts';
 
 export interface PsOptions {
   /** What has ended too. */
@@ -15,15 +15,15 @@ export interface PsOptions {
 
 /** Lists sessions, terminals and runs. */
 export function listAll(context: CommandContext, options: PsOptions): Promise<number> {
-  return withStateView(context, async (view) => {
-    const found = await collect(view, options);
+  return withAccess(context, async (access) => {
+    const found = await collect(access, options);
     if (context.isJson) {
       await context.out.writeJson(found);
       return exitCode.ok;
     }
     const { sessions, terminals, runs } = found;
     if (sessions.length + terminals.length + runs.length > 0) {
-      await context.out.write(formatLists(found, view.shortIds(), context.out.columns));
+      await context.out.write(formatLists(found, await shortIdsOf(access), context.out.columns));
     } else {
       const hint = options.isAll
         ? 'Nothing here yet.'
@@ -36,31 +36,22 @@ export function listAll(context: CommandContext, options: PsOptions): Promise<nu
   });
 }
 
-/** As the database has it, and whether its process is there now: after a crash the one may lag behind the other. */
-type Seen<T> = T & { readonly isLive: boolean };
-
 interface Found {
   readonly sessions: readonly Session[];
-  readonly terminals: readonly (Seen<Terminal> & { readonly foregroundProcess?: string | undefined })[];
-  readonly runs: readonly Seen<Run>[];
+  readonly terminals: readonly SeenTerminal[];
+  readonly runs: readonly SeenRun[];
 }
 
-async function collect(view: StateView, { isAll }: PsOptions): Promise<Found> {
-  const [liveTerminals, liveWorkers] = await Promise.all([view.liveTerminals(), view.liveWorkers()]);
+async function collect(access: OrchestratorAccess, { isAll }: PsOptions): Promise<Found> {
+  const [sessions, terminals, runs] = await Promise.all([
+    access.listSessions(),
+    access.listTerminals(),
+    access.listRuns({ isLive: !isAll }),
+  ]);
   return {
-    sessions: view.sessions().filter(({ state }) => isAll || state !== 'closed'),
-    terminals: view
-      .terminals()
-      .filter(({ state }) => isAll || state !== 'exited')
-      .map((terminal) => ({
-        ...terminal,
-        isLive: liveTerminals.has(terminal.id),
-        foregroundProcess: liveTerminals.get(terminal.id)?.foregroundProcess,
-      })),
-    runs: view
-      .runs()
-      .filter(({ endedAt }) => isAll || endedAt === undefined)
-      .map((run) => ({ ...run, isLive: liveWorkers.has(run.id) })),
+    sessions: sessions.filter(({ state }) => isAll || state !== 'closed'),
+    terminals: terminals.filter(({ state }) => isAll || state !== 'exited'),
+    runs,
   };
 }
 
@@ -102,7 +93,7 @@ function formatLists(found: Found, shortIds: ReadonlyMap<string, string>, width:
   return formatTable(['KIND', 'ID', 'STATE', 'TIME', 'PID', 'SESSION', 'WHAT'], rows, width);
 }
 
-function runState(run: Seen<Run>): string {
+function runState(run: SeenRun): string {
   if (run.status === 'running') {
     // Its worker has ended, and no core was there to write it down.
     if (!run.isLive) return 'lost';

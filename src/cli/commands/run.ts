@@ -1,16 +1,19 @@
 import { resolve } from 'node:path';
+import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
 import { OrchestratorError } from '../../base/errors.ts';
-import { workerExitedType } from '../../core/ports/processHost.ts';
+import type { OrchestratorEvent } from '../../core/events/event.ts';
+import { type EventQuery, isLastRunEvent, type ServingOrchestrator } from '../../core/orchestratorAccess.ts';
 import type { Run, RunRequest } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
+import { withServing } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
-import { type Core, openCore } from '../composition.ts';
 import { exitCode, exitCodeOfRun } from '../exitCodes.ts';
 import { dim } from '../output/dim.ts';
 import { OnlcrUndo } from '../output/undoOnlcr.ts';
 import { RunOutput } from '../output/runOutput.ts';
 import { RunInput } from '../runInput.ts';
-import { followRunOutput, isLastRunEvent } from '../runOutputFeed.ts';
+import { feedRunOutput } from '../runOutputFeed.ts';
+import { version } from '../version.ts';
 
 export interface RunOptions {
   /** The text of the task, one command a line. */
@@ -35,61 +38,49 @@ export interface RunOptions {
 const defaultSize = { cols: 120, rows: 30 };
 
 /** Runs a task, shows its output as it comes and answers with its exit code. */
-export async function runTask(context: CommandContext, options: RunOptions): Promise<number> {
-  const core = await openCore({ stateDir: context.stateDir, kind: 'run', logger: context.logger });
-  try {
-    return await new TaskRun(context, options, core).execute();
-  } finally {
-    await core.close({ endIdleHost: true });
-  }
+export function runTask(context: CommandContext, options: RunOptions): Promise<number> {
+  return withServing(context, (serving) => new TaskRun(context, options, serving).execute());
 }
 
 class TaskRun {
   private readonly context: CommandContext;
   private readonly options: RunOptions;
-  private readonly core: Core;
+  private readonly serving: ServingOrchestrator;
   private isOutputLost = false;
 
-  constructor(context: CommandContext, options: RunOptions, core: Core) {
+  constructor(context: CommandContext, options: RunOptions, serving: ServingOrchestrator) {
     this.context = context;
     this.options = options;
-    this.core = core;
+    this.serving = serving;
   }
 
   async execute(): Promise<number> {
-    const { context, core } = this;
-    const { orchestrator } = core;
-    if (core.recoveredFrom !== undefined) {
-      void context.err.writeLine(
-        `orchestrator: the database was broken; it is kept as ${core.recoveredFrom}.`,
-      );
-    }
-    const failures = orchestrator.onDidFail(
-      (error) => void context.err.writeLine(`orchestrator: ${error.message}`),
-    );
-    const after = orchestrator.events.lastSequence;
-    const run = await orchestrator.runs.start(await this.request());
-    const workerExited = this.workerExit(run.id);
-    const input = new RunInput(orchestrator, run.id, context, this.options.forwardsInput);
-    const abort = (): void => void orchestrator.runs.abort(run.id).catch(() => undefined);
+    const { context, serving } = this;
+    const run = await serving.startRun(await this.request(), ownEnvironment());
+    const input = new RunInput(serving, context, this.options.forwardsInput);
+    const abort = (): void => void serving.abortRun(run.id).catch(() => undefined);
     context.out.onDidClose(() => {
       this.isOutputLost = true;
       abort();
     });
     try {
       input.start(abort);
-      const shown = context.isJson ? this.printEvents(run.id, after) : this.printOutput(run.id, after);
-      const ended = await orchestrator.runs.waitForEnd(run.id);
-      await shown(ended);
+      const show = context.isJson ? this.eventPrinter() : this.outputPrinter(run);
+      for await (const event of serving.readEvents(eventsOf(run.id))) {
+        input.note(event);
+        await show.event(event);
+        if (isLastRunEvent(event)) break;
+      }
+      const ended = await serving.getRun(run.id);
+      await show.end(ended);
       // Messages are for a terminal in its usual mode again.
       input.dispose();
       await this.conclude(ended, input.wasAborted);
-      // Only then the process host is idle and can go.
-      if (orchestrator.runs.executor.workerCount > 0) await workerExited;
       return this.isOutputLost ? exitCode.outputClosed : exitCodeOfRun(ended);
+    } catch (error) {
+      throw isGone(error) ? leftAlone(run.id, error) : error;
     } finally {
       input.dispose();
-      failures.dispose();
     }
   }
 
@@ -103,7 +94,8 @@ class TaskRun {
       commands: options.commands,
       sessionId: session?.id,
       cwd,
-      shell: options.shell,
+      // Ours, whoever's the orchestrator is.
+      shell: options.shell ?? createSystemEnvironment({ version }).defaultShell(),
       timeoutMs: options.timeoutMs,
       cols: out.columns ?? defaultSize.cols,
       rows: out.rows ?? defaultSize.rows,
@@ -112,14 +104,13 @@ class TaskRun {
   }
 
   private async sessionNamed(name: string, cwd: string): Promise<Session> {
-    const { sessions } = this.core.orchestrator;
-    return sessions.list().find((session) => session.name === name) ?? sessions.create({ name, cwd });
+    const sessions = await this.serving.listSessions();
+    const open = sessions.find((session) => session.name === name && session.state !== 'closed');
+    return open ?? this.serving.createSession({ name, cwd });
   }
 
-  /** @returns what is to be awaited once the run has ended. */
-  private printOutput(runId: string, after: number): (run: Run) => Promise<void> {
-    const { context, core, options } = this;
-    const { orchestrator } = core;
+  private outputPrinter(run: Run): Printer {
+    const { context, serving, options } = this;
     const { out, err } = context;
     // A terminal wants what a terminal gave. Anything else wants what the program wrote.
     const undo = options.isRaw || out.isTty ? undefined : new OnlcrUndo();
@@ -127,50 +118,49 @@ class TaskRun {
     const output = new RunOutput({
       follow: (terminalId, sink) =>
         // Like a pipe: who reads us slowly slows the program down, and nothing is lost.
-        orchestrator.terminals.follow(terminalId, { from: 0, isForeground: true }, sink),
+        serving.followTerminal(terminalId, { from: 0, isForeground: true }, sink),
       write: (bytes, step) => {
         if (step !== shownStep) {
           shownStep = step;
-          this.showHeader(orchestrator.runs.get(runId), step);
+          this.showHeader(run, step);
         }
         return out.write(undo === undefined ? bytes : undo.push(bytes));
       },
       onLost: (bytes) => void err.writeLine(`orchestrator: ${bytes} bytes of the output were dropped.`),
       onError: (error) => {
-        // The host is gone: the run's own end tells it.
-        if (OrchestratorError.is(error, 'process_host_lost')) return;
+        // The host or the orchestrator is gone: the run's own end, or its missing, tells it.
+        if (OrchestratorError.is(error, 'process_host_lost') || isGone(error)) return;
         void err.writeLine(
           `orchestrator: the output cannot be read: ${OrchestratorError.from(error).message}`,
         );
       },
     });
-    const feed = followRunOutput(orchestrator.events, runId, after, output);
-    return async () => {
-      feed.dispose();
-      await output.finish();
-      if (undo !== undefined) await out.write(undo.flush());
+    return {
+      // Not waited for: it goes out as its reader takes it.
+      event: (event) => {
+        feedRunOutput(output, event);
+        return Promise.resolve();
+      },
+      end: async () => {
+        await output.finish();
+        if (undo !== undefined) await out.write(undo.flush());
+      },
     };
   }
 
-  private printEvents(runId: string, after: number): (run: Run) => Promise<void> {
+  private eventPrinter(): Printer {
     const { out } = this.context;
-    const { events } = this.core.orchestrator;
-    const printed = (async () => {
-      for await (const event of events.follow({ after, runId })) {
-        await out.writeJson(event);
-        if (isLastRunEvent(event)) return;
-      }
-    })();
-    return async (run) => {
-      await printed;
-      await out.writeJson({
-        type: 'result',
-        runId,
-        status: run.status,
-        exitCode: exitCodeOfRun(run),
-        result: run.result ?? null,
-        error: run.error ?? null,
-      });
+    return {
+      event: (event) => out.writeJson(event),
+      end: (run) =>
+        out.writeJson({
+          type: 'result',
+          runId: run.id,
+          status: run.status,
+          exitCode: exitCodeOfRun(run),
+          result: run.result ?? null,
+          error: run.error ?? null,
+        }),
     };
   }
 
@@ -190,23 +180,36 @@ class TaskRun {
     if (isJson || this.isOutputLost || message === undefined) return;
     await err.writeLine(`orchestrator: ${message}`);
   }
+}
 
-  /** Resolves when the run's worker is gone. */
-  private workerExit(runId: string): Promise<void> {
-    const { orchestrator } = this.core;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const { processHost } = orchestrator;
-    const listening = processHost.onDidReceiveWorkerEvent((event) => {
-      if (event.workerId === runId && event.type === workerExitedType) resolve();
-    });
-    const connection = processHost.onDidChangeConnection(({ state }) => {
-      if (state === 'lost') resolve();
-    });
-    return promise.finally(() => {
-      listening.dispose();
-      connection.dispose();
-    });
-  }
+interface Printer {
+  event(event: OrchestratorEvent): Promise<void>;
+  /** After the last event. */
+  end(run: Run): Promise<void>;
+}
+
+function eventsOf(runId: string): EventQuery {
+  return { after: 0, follows: true, runId, signal: new AbortController().signal };
+}
+
+function ownEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
+/** The orchestrator that runs it went away, which ends no run. */
+function isGone(error: unknown): boolean {
+  return OrchestratorError.is(error, 'closed');
+}
+
+function leftAlone(runId: string, cause: unknown): OrchestratorError {
+  return new OrchestratorError(
+    'UNAVAILABLE',
+    'closed',
+    `The orchestrator that runs this task is gone, or closes. The task goes on: orchestrator logs -f ${runId}`,
+    { details: { runId }, cause },
+  );
 }
 
 /** What the exit code alone does not tell; undefined where nothing is to be said. */

@@ -19,11 +19,13 @@ const stopLimitMs = 15_000;
 export async function serve(context: CommandContext, options: ServeOptions): Promise<number> {
   const { out, err, isJson, stateDir } = context;
   const stop = new StopRequest();
-  const core = await openCore({ stateDir, kind: 'serve', logger: context.logger });
+  const isDoorComing = options.grpc.grpc !== false;
+  const core = await openCore({ stateDir, kind: 'serve', isDoorComing, logger: context.logger });
   let door: Door | undefined;
   try {
     const grpc = grpcSettings(options.grpc, stateDir);
     door = grpc === undefined ? undefined : await openDoor(context, core, grpc);
+    if (door !== undefined) core.announce({ state: 'open', socket: door.addresses.socket });
     const { orchestrator, recoveredFrom } = core;
     orchestrator.onDidFail((error) => void err.writeLine(`orchestrator: ${error.message}`));
     if (recoveredFrom !== undefined) {

@@ -11,11 +11,11 @@ export interface Environment {
   /**
    * The environment of a new child: the user's, without what belongs to the editor or to Electron, with TERM,
    * COLORTERM and our own marks set, and with `extra` over it (null removes a variable). A clean one has of the user's
-   * only what programs cannot do without.
+   * only what programs cannot do without; of a whole one `extra` stands for the user's.
    */
   childEnvironment(
     extra?: Readonly<Record<string, string | null>>,
-    options?: { readonly isClean?: boolean | undefined },
+    options?: { readonly isClean?: boolean | undefined; readonly isWhole?: boolean | undefined },
   ): Record<string, string>;
   readonly platform: 'linux' | 'darwin' | 'win32';
 }

@@ -58,7 +58,10 @@ export interface RunRequest {
   readonly cwd?: string | undefined;
   /** Program; the user's shell when missing. */
   readonly shell?: string | undefined;
+  /** Over the core's own environment; null removes a variable. */
   readonly env?: Readonly<Record<string, string | null>> | undefined;
+  /** `env` is the whole environment: that of who asks, instead of the core's. */
+  readonly isEnvWhole?: boolean | undefined;
   /** Whole run, in milliseconds; none when missing. */
   readonly timeoutMs?: number | undefined;
   readonly cols?: number | undefined;

@@ -60,7 +60,7 @@ export async function checkRunRequest(
   const shell = await resolveShell(
     environment,
     request.shell,
-    environment.childEnvironment(request.env),
+    environment.childEnvironment(request.env, { isWhole: request.isEnvWhole }),
     cwd,
   );
   const chosen = named ?? (await sessions.ensureDefault(cwd));

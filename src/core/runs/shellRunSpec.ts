@@ -5,7 +5,8 @@ import type { ShellRunSpec } from './runEvents.ts';
 const defaultCols = 120;
 const defaultRows = 30;
 
-/** What a shell worker is told; the environment is that of now, not of when the run was asked for. */
+/** What a shell worker is told; the environment is that of now, not of when the run was asked for,
+ * unless whoever asked gave all of it. */
 export function shellRunSpec(run: Run, environment: Environment): ShellRunSpec {
   const { request, steps } = run;
   return {
@@ -14,7 +15,7 @@ export function shellRunSpec(run: Run, environment: Environment): ShellRunSpec {
     commands: steps.map((step) => step.command),
     shell: request.shell ?? environment.defaultShell(),
     cwd: request.cwd ?? environment.defaultDirectory(),
-    env: environment.childEnvironment(request.env),
+    env: environment.childEnvironment(request.env, { isWhole: request.isEnvWhole }),
     cols: request.cols ?? defaultCols,
     rows: request.rows ?? defaultRows,
     timeoutMs: request.timeoutMs ?? null,

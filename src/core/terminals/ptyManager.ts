@@ -162,11 +162,11 @@ export class PtyManager implements Disposable {
   }
 
   /** Errors: `terminal_not_found`, `terminal_ended`. @param by who writes: a person when missing. */
-  async write(id: string, data: string, by: Principal = null): Promise<void> {
+  async write(id: string, data: string | Uint8Array, by: Principal = null): Promise<void> {
     if (this.find(id)?.state === 'starting') await this.waitForStart(id);
     const terminal = this.getLive(id);
     await this.context.processHost.writeTerminal(id, data);
-    this.audit.note(terminal, by, 'write', utf8Length(data));
+    this.audit.note(terminal, by, 'write', typeof data === 'string' ? utf8Length(data) : data.length);
   }
 
   /** Errors: `terminal_not_found`, `terminal_ended`, `invalid_request`. */

@@ -3,9 +3,11 @@ import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import { type GrpcLimits, GrpcServer, type TcpOptions } from './grpcServer.ts';
 import { agentService } from './services/agentService.ts';
+import { eventService } from './services/eventService.ts';
 import { gatewayService } from './services/gatewayService.ts';
 import { orchestratorService } from './services/orchestratorService.ts';
 import { runService } from './services/runService.ts';
+import { sessionService } from './services/sessionService.ts';
 import { terminalService } from './services/terminalService.ts';
 
 export interface GrpcDoorOptions {
@@ -27,8 +29,10 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer
       orchestratorService(orchestrator, facts),
       gatewayService(orchestrator, facts),
       agentService(orchestrator, facts),
+      sessionService(orchestrator),
       terminalService(orchestrator),
       runService(orchestrator),
+      eventService(orchestrator),
     ],
   });
   await server.start();

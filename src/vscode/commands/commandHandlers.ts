@@ -2,6 +2,7 @@ import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
 import { agentCommands } from './agentCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
+import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
 import { sessionCommands } from './sessionCommands.ts';
 import { terminalCommands } from './terminalCommands.ts';
@@ -14,6 +15,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...terminalCommands,
   ...ownerCommands,
   ...agentCommands,
+  ...remoteCommands,
   ...toolCommands,
 };
 
@@ -35,6 +37,8 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.splitTerminal': 'The terminal was not split',
   'orchestrator.openTerminalInEditor': 'The terminal was not opened',
   'orchestrator.removeTerminal': 'The terminal was not removed',
+  'orchestrator.connectOrchestrator': 'The orchestrator was not connected',
+  'orchestrator.disconnectOrchestrator': 'The orchestrator was not disconnected',
   'orchestrator.openOutput': 'The output was not opened',
   'orchestrator.runTaskOnAgent': 'The run was not started',
   'orchestrator.cancelTask': 'The task was not cancelled',

@@ -1,7 +1,9 @@
 import type { CoreService } from '../core/coreService.ts';
 import type { OutputDocuments } from '../panel/outputDocuments.ts';
 import type { RunPanels } from '../panel/runPanels.ts';
+import type { Place } from '../place.ts';
 import type { ReadyWorkbench } from '../readyWorkbench.ts';
+import type { RemotePlaces } from '../remote/remotePlaces.ts';
 import type { RecordingLog } from '../ui/recordingLog.ts';
 import type { RowNode } from '../views/rowTreeProvider.ts';
 
@@ -11,11 +13,14 @@ export interface CommandContext {
   readonly log: RecordingLog;
   readonly panels: RunPanels;
   readonly documents: OutputDocuments;
+  readonly remotes: RemotePlaces;
   readonly extensionId: string;
   readonly version: string;
   readonly home: string;
   /** The core and what hangs on it, started if need be. Fails with the reason why it cannot. */
   ready(): Promise<ReadyWorkbench>;
+  /** Where the thing is that a command's arguments name; this window's own orchestrator when they name none. */
+  place(args: CommandArguments): Promise<Place>;
   /** Rows that are selected in the tree which has the focus. */
   selection(): readonly RowNode[];
 }

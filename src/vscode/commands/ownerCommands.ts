@@ -11,7 +11,7 @@ import { targetIds } from './targets.ts';
 
 /** Ends every terminal of an agent and of the agents below it. The question names what is lost. */
 const killOwner: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const { orchestrator } = ready;
   const [id] = targetIds(args, 'terminal');
   const live = orchestrator.terminals.list().filter(({ state }) => state !== 'exited');

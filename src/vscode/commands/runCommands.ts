@@ -20,7 +20,7 @@ const runTask: CommandHandler = async (context, args) => {
     await showRun(context, run.id, { isOnDemand: false });
     return run.id;
   }
-  const { orchestrator } = await context.ready();
+  const { orchestrator } = await context.place(args);
   const [sessionId] = targetIds(args, 'session');
   context.panels.preferSession(
     sessionId === undefined ? undefined : orchestrator.sessions.find(sessionId)?.id,
@@ -42,7 +42,7 @@ const openRunPanel: CommandHandler = async (context) => {
 };
 
 const showRunCommand: CommandHandler = async (context, args) => {
-  const { orchestrator } = await context.ready();
+  const { orchestrator } = await context.place(args);
   const runs = await askRuns(args, orchestrator, {
     title: 'Show which run?',
     none: 'There is no run yet.',
@@ -52,7 +52,7 @@ const showRunCommand: CommandHandler = async (context, args) => {
 };
 
 const abortRun: CommandHandler = async (context, args) => {
-  const { orchestrator } = await context.ready();
+  const { orchestrator } = await context.place(args);
   const runs = await askRuns(args, orchestrator, {
     title: 'Abort which run?',
     none: 'No run is in progress.',
@@ -79,7 +79,7 @@ const abortRun: CommandHandler = async (context, args) => {
 };
 
 const retryRun: CommandHandler = async (context, args) => {
-  const { orchestrator } = await context.ready();
+  const { orchestrator } = await context.place(args);
   const runs = await askRuns(args, orchestrator, {
     title: 'Retry which run?',
     none: 'There is no finished run.',
@@ -92,7 +92,7 @@ const retryRun: CommandHandler = async (context, args) => {
 };
 
 const removeRun: CommandHandler = async (context, args) => {
-  const { orchestrator } = await context.ready();
+  const { orchestrator } = await context.place(args);
   const runs = await askRuns(args, orchestrator, {
     title: 'Remove which run?',
     none: 'There is no finished run.',

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import { commandIds } from '../contributions/ids.ts';
 import { confirm } from '../ui/problems.ts';
@@ -7,16 +7,16 @@ import { forEachWithProgress } from '../ui/progress.ts';
 import { baseName, count } from '../views/format.ts';
 import type { CommandContext, CommandHandler } from './context.ts';
 import { askFolder, defaultFolder } from './folders.ts';
-import { askName, askSessions, hasTarget } from './targets.ts';
+import { askName, askSessions, hasTarget, targetIds } from './targets.ts';
 
-const newSession: CommandHandler = async (context) => {
-  const { orchestrator } = await context.ready();
+const newSession: CommandHandler = async (context, args) => {
+  const { orchestrator } = await context.place(args);
   await createSession(context, orchestrator);
 };
 
 async function createSession(
   context: CommandContext,
-  orchestrator: Orchestrator,
+  orchestrator: LiveOrchestrator,
 ): Promise<Session | undefined> {
   const cwd = await askFolder(context.home, 'Folder in which its terminals and runs start');
   if (cwd === undefined) return undefined;
@@ -32,7 +32,7 @@ function freeName(name: string, sessions: readonly Session[]): string {
 }
 
 const renameSession: CommandHandler = async (context, args) => {
-  const { orchestrator } = await context.ready();
+  const { orchestrator } = await context.place(args);
   const [session] = await askSessions(args, orchestrator, 'Rename which session?');
   if (session === undefined) return;
   const name = await askName('Rename session', session.name);
@@ -40,7 +40,7 @@ const renameSession: CommandHandler = async (context, args) => {
 };
 
 const closeSession: CommandHandler = async (context, args) => {
-  const { orchestrator } = await context.ready();
+  const { orchestrator } = await context.place(args);
   const sessions = await askSessions(args, orchestrator, 'Close which session?');
   if (sessions.length === 0) return;
   const previews = sessions.map(({ id }) => orchestrator.sessions.closePreview(id));
@@ -76,11 +76,13 @@ export const sessionCommands = {
  */
 export async function sessionForNew(
   context: CommandContext,
-  orchestrator: Orchestrator,
+  orchestrator: LiveOrchestrator,
   args: readonly unknown[],
   title: string,
 ): Promise<Session | undefined> {
-  if (hasTarget(args)) return (await askSessions(args, orchestrator, title))[0];
+  if (hasTarget(args) && targetIds(args, 'remote').length === 0) {
+    return (await askSessions(args, orchestrator, title))[0];
+  }
   const sessions = orchestrator.sessions.list();
   if (sessions.length === 0) return await orchestrator.sessions.ensureDefault(defaultFolder(context.home));
   if (sessions.length === 1) return sessions[0];

@@ -14,7 +14,7 @@ export async function startRun(
     readonly engine?: string | undefined;
   },
 ): Promise<Run> {
-  const { orchestrator } = await context.ready();
+  const { orchestrator, isRemote } = await context.place([request.sessionId]);
   const sessionId =
     request.sessionId ?? (await orchestrator.sessions.ensureDefault(defaultFolder(context.home))).id;
   const shell = readSetting(settingIds.runShell);
@@ -24,7 +24,7 @@ export async function startRun(
     sessionId,
     engine: request.engine,
     requestedBy: 'vscode',
-    ...(shell === '' || request.engine !== undefined ? {} : { shell }),
+    ...(shell === '' || isRemote || request.engine !== undefined ? {} : { shell }),
     ...(timeoutMinutes === 0 ? {} : { timeoutMs: Math.round(timeoutMinutes * 60_000) }),
   });
 }

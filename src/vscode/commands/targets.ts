@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
@@ -63,7 +63,7 @@ const icon = ({ id }: RowIcon): { readonly iconPath: vscode.ThemeIcon } => ({
 /** The sessions that the arguments name, or the one that is chosen. Empty when nothing was. */
 export async function askSessions(
   args: CommandArguments,
-  orchestrator: Orchestrator,
+  orchestrator: LiveOrchestrator,
   title: string,
 ): Promise<Session[]> {
   if (hasTarget(args))
@@ -85,11 +85,11 @@ export interface RunQuestion {
 
 export async function askRuns(
   args: CommandArguments,
-  orchestrator: Orchestrator,
+  orchestrator: LiveOrchestrator,
   { title, none, accepts }: RunQuestion,
 ): Promise<Run[]> {
   if (hasTarget(args)) {
-    const ofTasks = targetIds(args, 'task').flatMap((id) => orchestrator.tasks.find(id)?.runId ?? []);
+    const ofTasks = targetIds(args, 'task').flatMap((id) => orchestrator.tasks?.find(id)?.runId ?? []);
     return [...targetIds(args, 'run'), ...ofTasks]
       .flatMap((id) => orchestrator.runs.find(id) ?? [])
       .filter(accepts);
@@ -116,7 +116,7 @@ export interface TerminalQuestion {
 /** Terminals that the arguments name (of a run: its last one), or the one that is chosen. */
 export async function askTerminals(
   args: CommandArguments,
-  orchestrator: Orchestrator,
+  orchestrator: LiveOrchestrator,
   { title, none, accepts, foreground, home }: TerminalQuestion,
 ): Promise<Terminal[]> {
   if (hasTarget(args)) {

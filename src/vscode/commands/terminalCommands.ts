@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { commandIds, settingIds } from '../contributions/ids.ts';
+import type { Place } from '../place.ts';
 import type { ReadyWorkbench } from '../readyWorkbench.ts';
 import { confirm } from '../ui/problems.ts';
 import { forEachWithProgress } from '../ui/progress.ts';
@@ -13,7 +14,7 @@ import { sessionForNew } from './sessionCommands.ts';
 import { askName, askRuns, askTerminals, hasTarget, targetIds } from './targets.ts';
 
 const newTerminal: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const session = await sessionForNew(context, ready.orchestrator, args, 'New terminal');
   if (session === undefined) return;
   const terminal = await spawn(ready, session.id);
@@ -21,10 +22,10 @@ const newTerminal: CommandHandler = async (context, args) => {
   return terminal.id;
 };
 
-/** A terminal that starts what the settings say. */
-function spawn({ orchestrator }: ReadyWorkbench, sessionId: string): Promise<Terminal> {
+/** A terminal that starts what the settings say; elsewhere, what is usual there. */
+function spawn({ orchestrator, isRemote }: Place, sessionId: string): Promise<Terminal> {
   const shell = readSetting(settingIds.terminalShell);
-  return orchestrator.terminals.spawn({ sessionId, ...(shell === '' ? {} : { shell }) });
+  return orchestrator.terminals.spawn({ sessionId, ...(shell === '' || isRemote ? {} : { shell }) });
 }
 
 /** For VS Code's own "New Terminal" drop-down, which opens the tab itself. */
@@ -47,7 +48,7 @@ interface Question {
 
 async function ask(
   context: CommandContext,
-  ready: ReadyWorkbench,
+  ready: Place,
   args: CommandArguments,
   { title, none, accepts = () => true }: Question,
 ): Promise<Terminal[]> {
@@ -63,7 +64,7 @@ async function ask(
 }
 
 const attachTerminal: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const terminals = await ask(context, ready, args, {
     title: 'Attach to which terminal?',
     none: 'There is no terminal yet.',
@@ -73,7 +74,7 @@ const attachTerminal: CommandHandler = async (context, args) => {
 
 /** A new terminal of the same session, beside this one. */
 const splitTerminal: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const [terminal] = await ask(context, ready, args, {
     title: 'Split which terminal?',
     none: 'No terminal is running.',
@@ -87,7 +88,7 @@ const splitTerminal: CommandHandler = async (context, args) => {
 
 /** Moves it there: its tab in the panel is closed, which ends nothing. */
 const openTerminalInEditor: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const terminals = await ask(context, ready, args, {
     title: 'Open which terminal in the editor area?',
     none: 'No terminal is running.',
@@ -100,7 +101,7 @@ const openTerminalInEditor: CommandHandler = async (context, args) => {
 const isLive = ({ state }: Terminal): boolean => state !== 'exited';
 
 const renameTerminal: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const [terminal] = await ask(context, ready, args, {
     title: 'Rename which terminal?',
     none: 'There is no terminal yet.',
@@ -112,7 +113,7 @@ const renameTerminal: CommandHandler = async (context, args) => {
 };
 
 const killTerminal: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const terminals = await ask(context, ready, args, {
     title: 'Kill which terminal?',
     none: 'No terminal is running.',
@@ -140,7 +141,7 @@ const killTerminal: CommandHandler = async (context, args) => {
 };
 
 const removeTerminal: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const terminals = await ask(context, ready, args, {
     title: 'Remove which ended terminal?',
     none: 'There is no ended terminal.',
@@ -158,7 +159,7 @@ const removeTerminal: CommandHandler = async (context, args) => {
 };
 
 const openOutput: CommandHandler = async (context, args) => {
-  const ready = await context.ready();
+  const ready = await context.place(args);
   const { orchestrator } = ready;
   const isAboutTerminal = targetIds(args, 'terminal').some(
     (id) => orchestrator.terminals.find(id) !== undefined,
@@ -169,7 +170,7 @@ const openOutput: CommandHandler = async (context, args) => {
     }
     return;
   }
-  const tasks = targetIds(args, 'task').flatMap((id) => orchestrator.tasks.find(id) ?? []);
+  const tasks = targetIds(args, 'task').flatMap((id) => orchestrator.tasks?.find(id) ?? []);
   for (const task of tasks) await context.documents.open({ task });
   if (tasks.length > 0) return;
   const runs = await askRuns(args, orchestrator, {

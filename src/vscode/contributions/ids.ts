@@ -38,6 +38,8 @@ export const commandIds = {
   openWalkthrough: 'orchestrator.openWalkthrough',
   openSettings: 'orchestrator.openSettings',
   manageTrust: 'orchestrator.manageTrust',
+  connectOrchestrator: 'orchestrator.connectOrchestrator',
+  disconnectOrchestrator: 'orchestrator.disconnectOrchestrator',
 } as const;
 export type CommandId = (typeof commandIds)[keyof typeof commandIds];
 

@@ -12,9 +12,14 @@ import { createProcessMetrics } from '../../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
 import { createProcessHostClient } from '../../processHost/client.ts';
+import {
+  type CoreHolder,
+  readCoreHolder,
+  removeCoreHolder,
+  writeCoreHolder,
+} from '../../processHost/coreHolder.ts';
 import { ensurePrivateDir } from '../../processHost/paths.ts';
 import { acquireStateLock } from '../../processHost/stateLock.ts';
-import { type CoreFile, readCoreFile, removeCoreFile, writeCoreFile } from './coreFile.ts';
 import { type GrpcDoor, openGrpcDoorSoon } from './grpcDoor.ts';
 import { claimState } from './stateClaim.ts';
 import { requestYield, serveYield, yieldSocketPath } from './yieldSocket.ts';
@@ -25,7 +30,7 @@ export type CoreState =
   | { readonly word: 'untrusted' }
   | { readonly word: 'starting' }
   | { readonly word: 'ready'; readonly orchestrator: Orchestrator }
-  | { readonly word: 'inUse'; readonly holder: CoreFile | undefined }
+  | { readonly word: 'inUse'; readonly holder: CoreHolder | undefined }
   | { readonly word: 'broken'; readonly error: OrchestratorError };
 
 export interface CoreServiceOptions {
@@ -135,7 +140,7 @@ export class CoreService implements Disposable {
       ensurePrivateDir(options.stateDir);
       const claim = await claimState({
         tryLock: () => acquireStateLock(join(options.stateDir, 'core.lock')),
-        readHolder: () => readCoreFile(options.stateDir),
+        readHolder: () => readCoreHolder(options.stateDir),
         requestYield: (holder, isForcedNow) =>
           requestYield(holder.yieldSocket ?? '', holder.yieldToken ?? '', isForcedNow, yieldAnswerMs),
         isForced,
@@ -184,18 +189,21 @@ export class CoreService implements Disposable {
       const server = resources.add(
         await serveYield(yieldSocketPath(stateDir), (isForced) => this.letGo(isForced), logger),
       );
-      await writeCoreFile(stateDir, {
-        pid: process.pid,
-        label: this.options.label,
-        kind: 'vscode',
-        startedAt: Date.now(),
-        yieldSocket: server.socket,
-        yieldToken: server.token,
-      });
+      const startedAt = Date.now();
+      const announce = (grpc: NonNullable<CoreHolder['grpc']>): void =>
+        writeCoreHolder(stateDir, {
+          label: this.options.label,
+          kind: 'vscode',
+          startedAt,
+          grpc,
+          yieldSocket: server.socket,
+          yieldToken: server.token,
+        });
+      announce({ state: this.options.servesGrpc ? 'opening' : 'off' });
       await orchestrator.start();
       if (this.isDisposed) throw new OrchestratorError('CANCELLED', 'closed', 'The window is closing.');
       const door = this.options.servesGrpc
-        ? openGrpcDoorSoon({ orchestrator, stateDir, version, logger })
+        ? openGrpcDoorSoon({ orchestrator, stateDir, version, logger, announce })
         : undefined;
       this.running = { orchestrator, resources, door };
       if (opened.recoveredFrom !== undefined) this.recovered.fire(opened.recoveredFrom);
@@ -270,7 +278,7 @@ export class CoreService implements Disposable {
     try {
       await running.door?.close();
       await running.orchestrator.close();
-      await removeCoreFile(this.options.stateDir);
+      removeCoreHolder(this.options.stateDir);
     } catch (error) {
       this.options.logger.warn('the core did not close cleanly', error);
     } finally {
@@ -297,7 +305,7 @@ export class CoreService implements Disposable {
   }
 }
 
-function inUseError(holder: CoreFile | undefined): OrchestratorError {
+function inUseError(holder: CoreHolder | undefined): OrchestratorError {
   const who =
     holder === undefined || holder.kind === 'vscode'
       ? 'another window'

@@ -1,5 +1,6 @@
 import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { CoreHolder } from '../../processHost/coreHolder.ts';
 import { grpcSocketPath } from '../../processHost/paths.ts';
 
 export interface GrpcDoorOptions {
@@ -7,6 +8,8 @@ export interface GrpcDoorOptions {
   readonly stateDir: string;
   readonly version: string;
   readonly logger: Logger;
+  /** Tells other programs where the door is. */
+  readonly announce: (grpc: NonNullable<CoreHolder['grpc']>) => void;
 }
 
 export interface GrpcDoor {
@@ -22,6 +25,13 @@ const shutdownTimeoutMs = 1_000;
 /** Opens the gRPC door in a moment. Where it cannot be opened the log says why, and everything else goes on. */
 export function openGrpcDoorSoon(options: GrpcDoorOptions): GrpcDoor {
   const { orchestrator, stateDir, version, logger } = options;
+  const announce: GrpcDoorOptions['announce'] = (grpc) => {
+    try {
+      options.announce(grpc);
+    } catch (error) {
+      logger.warn('other programs are not told of the gRPC door', error);
+    }
+  };
   const open = async (): Promise<(() => Promise<void>) | undefined> => {
     try {
       const { openGrpcDoor } = await import('../../servers/grpc/door.ts');
@@ -33,9 +43,11 @@ export function openGrpcDoorSoon(options: GrpcDoorOptions): GrpcDoor {
         logger,
       });
       logger.info(`gRPC at unix:${server.socketPath}`);
+      announce({ state: 'open', socket: server.socketPath });
       return () => server.stop();
     } catch (error) {
       logger.warn('gRPC is not served', error);
+      announce({ state: 'off' });
       return undefined;
     }
   };

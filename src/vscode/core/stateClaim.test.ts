@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { CoreFile } from './coreFile.ts';
+import type { CoreHolder } from '../../processHost/coreHolder.ts';
 import { type ClaimOptions, claimState } from './stateClaim.ts';
 import type { YieldOutcome } from './yieldSocket.ts';
 
-const holder: CoreFile = {
+const holder: CoreHolder = {
   pid: 1,
   label: 'w',
   kind: 'vscode',
@@ -33,7 +33,7 @@ function claim(
 describe('claiming a state directory', () => {
   it('takes a free one without asking anybody', async () => {
     const asked: boolean[] = [];
-    const requestYield = async (_: CoreFile, isForced: boolean): Promise<YieldOutcome> => {
+    const requestYield = async (_: CoreHolder, isForced: boolean): Promise<YieldOutcome> => {
       asked.push(isForced);
       return 'refused';
     };
@@ -54,7 +54,7 @@ describe('claiming a state directory', () => {
   });
 
   it('gives up in the end on a holder that cannot be asked', async () => {
-    const serve: CoreFile = { pid: 1, label: 'serve', kind: 'serve', startedAt: 0 };
+    const serve: CoreHolder = { pid: 1, label: 'serve', kind: 'serve', startedAt: 0 };
     expect(await claim([false], [], { readHolder: async () => serve })).toEqual({
       kind: 'inUse',
       holder: serve,
@@ -63,7 +63,7 @@ describe('claiming a state directory', () => {
 
   it('hands the confirmation on', async () => {
     const asked: boolean[] = [];
-    const requestYield = async (_: CoreFile, isForced: boolean): Promise<YieldOutcome> => {
+    const requestYield = async (_: CoreHolder, isForced: boolean): Promise<YieldOutcome> => {
       asked.push(isForced);
       return 'yielded';
     };

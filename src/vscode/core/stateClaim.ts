@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Disposable } from '../../base/disposable.ts';
-import type { CoreFile } from './coreFile.ts';
+import type { CoreHolder } from '../../processHost/coreHolder.ts';
 import type { YieldOutcome } from './yieldSocket.ts';
 
 export type Claim =
   | { readonly kind: 'held'; readonly lock: Disposable }
-  | { readonly kind: 'inUse'; readonly holder: CoreFile | undefined };
+  | { readonly kind: 'inUse'; readonly holder: CoreHolder | undefined };
 
 export interface ClaimOptions {
   /** Undefined when someone holds the lock. */
   readonly tryLock: () => Disposable | undefined | Promise<Disposable | undefined>;
-  readonly readHolder: () => Promise<CoreFile | undefined>;
-  readonly requestYield: (holder: CoreFile, isForced: boolean) => Promise<YieldOutcome>;
+  readonly readHolder: () => CoreHolder | undefined | Promise<CoreHolder | undefined>;
+  readonly requestYield: (holder: CoreHolder, isForced: boolean) => Promise<YieldOutcome>;
   /** The person confirmed that the other window is to let go. */
   readonly isForced: boolean;
   readonly patienceMs?: number;

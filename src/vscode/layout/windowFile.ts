@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod/mini';
-import { writeFileAtomically } from '../core/coreFile.ts';
+import { writeFileAtomically } from './writeFile.ts';
 
 /**
  * `window.json`: which terminals and run panels the window showed, in order. It lies in the state directory and not in

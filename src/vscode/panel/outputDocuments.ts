@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { AgentTask } from '../../core/tasks/task.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
@@ -7,7 +7,7 @@ import { OrchestratorError } from '../../base/errors.ts';
 import { outputScheme } from '../contributions/ids.ts';
 import { runCommands } from '../views/describe.ts';
 import { oneLine } from '../views/format.ts';
-import { type OutputSource, outputSourceOf, readOutput } from './outputSource.ts';
+import { agentTasksOf, type OutputSource, outputSourceOf, readOutput } from './outputSource.ts';
 import { plainText } from './plainText.ts';
 
 /** More than this of one terminal is not put into a document: the end is what is asked for. */
@@ -16,25 +16,20 @@ const partBytes = 1024 * 1024;
 
 /** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`. */
 export class OutputDocuments implements vscode.TextDocumentContentProvider {
-  private readonly ensureReady: () => Promise<Orchestrator>;
+  private readonly orchestratorOf: (id: string) => Promise<LiveOrchestrator>;
 
-  constructor(ensureReady: () => Promise<Orchestrator>) {
-    this.ensureReady = ensureReady;
+  /** @param orchestratorOf the one that has the terminal or run. */
+  constructor(orchestratorOf: (id: string) => Promise<LiveOrchestrator>) {
+    this.orchestratorOf = orchestratorOf;
   }
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
-    const orchestrator = await this.ensureReady();
     const query = new URLSearchParams(uri.query);
     const terminalId = query.get('terminal');
-    if (terminalId !== null) return await terminalText(orchestrator, terminalId);
     const taskId = query.get('task');
-    if (taskId !== null) {
-      return await sourceText(orchestrator, {
-        taskId,
-        from: 0,
-        to: orchestrator.tasks.get(taskId).outputEnd,
-      });
-    }
+    const orchestrator = await this.orchestratorOf(terminalId ?? query.get('run') ?? taskId ?? '');
+    if (terminalId !== null) return await terminalText(orchestrator, terminalId);
+    if (taskId !== null) return await taskText(orchestrator, taskId);
     const run = orchestrator.runs.get(query.get('run') ?? '');
     const step = query.get('step');
     return step === null ? await runText(orchestrator, run) : await stepText(orchestrator, run, Number(step));
@@ -71,7 +66,7 @@ function outputUri(target: OutputTarget): vscode.Uri {
   return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.log`, query: query.toString() });
 }
 
-async function runText(orchestrator: Orchestrator, run: Run): Promise<string> {
+async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string> {
   const parts: string[] = [];
   for (const step of run.steps) {
     if (step.status === 'pending' || step.status === 'skipped') continue;
@@ -82,20 +77,27 @@ async function runText(orchestrator: Orchestrator, run: Run): Promise<string> {
 }
 
 /** One step's output as plain text. */
-export async function stepText(orchestrator: Orchestrator, run: Run, index: number): Promise<string> {
+export async function stepText(orchestrator: LiveOrchestrator, run: Run, index: number): Promise<string> {
   const step = run.steps.find((candidate) => candidate.index === index);
   const source = step === undefined ? undefined : outputSourceOf(step);
   return source === undefined ? '' : await sourceText(orchestrator, source);
 }
 
-function terminalText(orchestrator: Orchestrator, terminalId: string): Promise<string> {
+function terminalText(orchestrator: LiveOrchestrator, terminalId: string): Promise<string> {
   return orReason(async () => {
     const { end } = await orchestrator.terminals.read(terminalId, 0, 0);
     return await readText(orchestrator, { terminalId, from: 0, to: end });
   });
 }
 
-function sourceText(orchestrator: Orchestrator, source: OutputSource): Promise<string> {
+function taskText(orchestrator: LiveOrchestrator, taskId: string): Promise<string> {
+  return orReason(async () => {
+    const to = agentTasksOf(orchestrator).get(taskId).outputEnd;
+    return await readText(orchestrator, { taskId, from: 0, to });
+  });
+}
+
+function sourceText(orchestrator: LiveOrchestrator, source: OutputSource): Promise<string> {
   return orReason(() => readText(orchestrator, source));
 }
 
@@ -108,7 +110,7 @@ async function orReason(read: () => Promise<string>): Promise<string> {
   }
 }
 
-async function readText(orchestrator: Orchestrator, source: OutputSource): Promise<string> {
+async function readText(orchestrator: LiveOrchestrator, source: OutputSource): Promise<string> {
   const decoder = new TextDecoder('utf-8');
   const parts: string[] = [];
   const { from, to: stop } = source;

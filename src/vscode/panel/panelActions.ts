@@ -12,10 +12,10 @@ export function createPanelActions(context: () => CommandContext): PanelActions 
   return {
     startRun: (request) => startRun(context(), request),
     async abortRun(runId) {
-      await (await context().ready()).orchestrator.runs.abort(runId);
+      await (await context().place([runId])).orchestrator.runs.abort(runId);
     },
     async retryRun(runId, fromStep) {
-      const { orchestrator } = await context().ready();
+      const { orchestrator } = await context().place([runId]);
       return await orchestrator.runs.retry(runId, fromStep === undefined ? {} : { fromStep });
     },
     openRun(runId) {
@@ -24,20 +24,20 @@ export function createPanelActions(context: () => CommandContext): PanelActions 
       });
     },
     async openTerminal(terminalId) {
-      const ready = await context().ready();
-      ready.terminals.show(ready.orchestrator.terminals.get(terminalId));
+      const place = await context().place([terminalId]);
+      place.terminals.show(place.orchestrator.terminals.get(terminalId));
     },
     async copyOutput(runId, step) {
-      const { orchestrator } = await context().ready();
+      const { orchestrator } = await context().place([runId]);
       await vscode.env.clipboard.writeText(await stepText(orchestrator, orchestrator.runs.get(runId), step));
       vscode.window.setStatusBarMessage(`$(check) Copied the output of step ${step}`, 3_000);
     },
     async openOutput(runId, step) {
-      const { orchestrator } = await context().ready();
+      const { orchestrator } = await context().place([runId]);
       await context().documents.open({ run: orchestrator.runs.get(runId), step });
     },
     async openFile(runId, path, line, column) {
-      const { orchestrator } = await context().ready();
+      const { orchestrator } = await context().place([runId]);
       const run = orchestrator.runs.get(runId);
       const terminal = orchestrator.terminals.find(run.terminalIds[0] ?? '');
       const cwd = run.request.cwd ?? terminal?.cwd ?? orchestrator.sessions.find(run.sessionId)?.cwd;

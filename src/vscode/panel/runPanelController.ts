@@ -2,10 +2,11 @@ import type * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import { type HostMessage, hostMessage, type PanelMessage, panelMessage } from '../../protocol/runPanel.ts';
 import type { CoreService, CoreState } from '../core/coreService.ts';
+import type { RemotePlaces } from '../remote/remotePlaces.ts';
 import { isActive } from '../views/describe.ts';
 import { outputSourceOf, readOutput } from './outputSource.ts';
 import { panelTitle, toHistoryEntry, toRunView, toSessionChoice } from './runView.ts';
@@ -34,6 +35,7 @@ export interface PanelActions {
 export interface RunPanelControllerOptions {
   readonly surface: PanelSurface;
   readonly core: CoreService;
+  readonly remotes: RemotePlaces;
   readonly actions: PanelActions;
   readonly logger: Logger;
   readonly home: string;
@@ -59,12 +61,12 @@ export class RunPanelController implements Disposable {
   private readonly options: RunPanelControllerOptions;
   private readonly resources = new DisposableStore();
   private coreResources = new DisposableStore();
+  private adopted: LiveOrchestrator | undefined;
   private readonly streams = new Map<number, StepOutputStream>();
   private isReady = false;
   private draft: string | undefined;
   private updateTimer: NodeJS.Timeout | undefined;
   private _runId: string | undefined;
-  private notices = new Map<string, string | undefined>();
 
   constructor(options: RunPanelControllerOptions, runId: string | undefined) {
     this.options = options;
@@ -72,8 +74,9 @@ export class RunPanelController implements Disposable {
     this.resources.add(
       options.surface.webview.onDidReceiveMessage((message: unknown) => void this.receive(message)),
     );
-    this.resources.add(options.core.onDidChangeState(() => this.adoptCore()));
-    this.adoptCore();
+    this.resources.add(options.core.onDidChangeState(() => this.sendSnapshot()));
+    this.resources.add(options.remotes.onDidChangeConnections(() => this.sendSnapshot()));
+    this.sendSnapshot();
   }
 
   get runId(): string | undefined {
@@ -105,14 +108,18 @@ export class RunPanelController implements Disposable {
     this.resources.dispose();
   }
 
-  private get orchestrator(): Orchestrator | undefined {
-    return this.options.core.orchestrator;
+  /** The one that has the run, or the session that is to be offered first. */
+  private get orchestrator(): LiveOrchestrator | undefined {
+    const { core, remotes, preferredSession } = this.options;
+    return remotes.of(this._runId ?? preferredSession() ?? '')?.orchestrator ?? core.orchestrator;
   }
 
-  private adoptCore(): void {
+  private adoptOrchestrator(): void {
+    const { orchestrator } = this;
+    if (orchestrator === this.adopted) return;
+    this.adopted = orchestrator;
     this.coreResources.dispose();
     this.coreResources = new DisposableStore();
-    const { orchestrator } = this;
     if (orchestrator !== undefined) {
       this.coreResources.add(orchestrator.runs.onDidChange((run) => this.noteRun(run)));
       this.coreResources.add(
@@ -123,7 +130,6 @@ export class RunPanelController implements Disposable {
         }),
       );
     }
-    this.sendSnapshot();
   }
 
   private noteRun(run: Run): void {
@@ -149,6 +155,7 @@ export class RunPanelController implements Disposable {
   }
 
   private sendSnapshot(): void {
+    this.adoptOrchestrator();
     this.stopStreams();
     const run = this.currentRun();
     // A run that is not known yet keeps the title that its tab had before the reload.
@@ -173,7 +180,13 @@ export class RunPanelController implements Disposable {
 
   /** A sentence where the panel cannot show what it is asked for. */
   private banner(run: Run | undefined): string | undefined {
-    const { state } = this.options.core;
+    const { core, remotes } = this.options;
+    if (run !== undefined && this.orchestrator !== core.orchestrator) return undefined;
+    const absent = remotes.all.filter(({ orchestrator }) => orchestrator.connection !== 'connected');
+    if (this._runId !== undefined && run === undefined && absent.length > 0) {
+      return `This run may be one of ${absent.map(({ name }) => name).join(', ')}, which is not connected. It shows here when it is.`;
+    }
+    const { state } = core;
     switch (state.word) {
       case 'untrusted':
         return 'This workspace is not trusted, so nothing is started here. Trust it with "Orchestrator: Manage Trust".';
@@ -205,32 +218,17 @@ export class RunPanelController implements Disposable {
       shell: terminal?.shell,
       cwd: run.request.cwd ?? terminal?.cwd ?? session?.cwd ?? '',
       home: this.options.home,
-      notice: this.notice(run),
+      notice: noticeOf(run),
     });
   }
 
-  /** Told once by the run; kept, because a run of many steps has many events. */
-  private notice(run: Run): string | undefined {
-    if (this.notices.has(run.id)) return this.notices.get(run.id);
-    const events = this.orchestrator?.events.read({ after: 0, limit: 50, runId: run.id }) ?? [];
-    const marks = events.find(({ type }) => type === 'runner.shell.marks');
-    if (marks === undefined) return undefined;
-    const { mode, reason } = marks.data;
-    const notice =
-      mode === 'process'
-        ? `Each command runs in a process of its own${typeof reason === 'string' ? `: ${reason}` : ''}. Variables and directory changes do not carry over.`
-        : undefined;
-    this.notices.set(run.id, notice);
-    return notice;
-  }
-
-  private history(orchestrator: Orchestrator): ReturnType<typeof toHistoryEntry>[] {
+  private history(orchestrator: LiveOrchestrator): ReturnType<typeof toHistoryEntry>[] {
     return orchestrator.runs
       .list({ limit: historyLength })
       .map((run) => toHistoryEntry(run, orchestrator.sessions.find(run.sessionId)?.name ?? ''));
   }
 
-  private sessions(orchestrator: Orchestrator): ReturnType<typeof toSessionChoice>[] {
+  private sessions(orchestrator: LiveOrchestrator): ReturnType<typeof toSessionChoice>[] {
     const preferred = this.options.preferredSession();
     return orchestrator.sessions
       .list()
@@ -340,4 +338,10 @@ export class RunPanelController implements Disposable {
     for (const stream of this.streams.values()) stream.stop();
     this.streams.clear();
   }
+}
+
+function noticeOf({ stepMode }: Run): string | undefined {
+  if (stepMode?.mode !== 'process') return undefined;
+  const why = stepMode.reason === null ? '' : `: ${stepMode.reason}`;
+  return `Each command runs in a process of its own${why}. Variables and directory changes do not carry over.`;
 }

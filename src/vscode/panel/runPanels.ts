@@ -3,6 +3,7 @@ import { z } from 'zod/mini';
 import type { Disposable } from '../../base/disposable.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { CoreService } from '../core/coreService.ts';
+import type { RemotePlaces } from '../remote/remotePlaces.ts';
 import { panelViewType, viewIds } from '../contributions/ids.ts';
 import type { OpenRunPanel } from '../layout/windowFile.ts';
 import { panelHtml, webviewRoot } from './html.ts';
@@ -11,6 +12,7 @@ import { type PanelActions, type PanelSurface, RunPanelController } from './runP
 export interface RunPanelsOptions {
   readonly extensionUri: vscode.Uri;
   readonly core: CoreService;
+  readonly remotes: RemotePlaces;
   readonly actions: PanelActions;
   readonly logger: Logger;
   readonly home: string;
@@ -55,7 +57,8 @@ export class RunPanels implements Disposable, vscode.WebviewPanelSerializer, vsc
   ): void {
     const known = this.panels.find(({ controller }) => controller.runId === runId);
     if (known !== undefined) {
-      if (draft !== undefined) known.controller.show(runId, draft);
+      // The box may be asked for with another session in front.
+      if (draft !== undefined || runId === undefined) known.controller.show(runId, draft);
       known.panel.reveal(undefined, preserveFocus);
       return;
     }
@@ -164,7 +167,7 @@ export class RunPanels implements Disposable, vscode.WebviewPanelSerializer, vsc
   }
 
   private createController(surface: PanelSurface, runId: string | undefined): RunPanelController {
-    const { core, actions, logger, home, onDidShowRun } = this.options;
+    const { core, remotes, actions, logger, home, onDidShowRun } = this.options;
     const noteShown = (shownId: string): void => {
       onDidShowRun(shownId);
       this.layoutChanged.fire();
@@ -173,6 +176,7 @@ export class RunPanels implements Disposable, vscode.WebviewPanelSerializer, vsc
       {
         surface,
         core,
+        remotes,
         actions,
         logger,
         home,

@@ -3,14 +3,14 @@ import * as vscode from 'vscode';
 import type { Disposable } from '../../base/disposable.ts';
 import { type ErrorShape, OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { TerminalExitStatus, TerminalFollower } from '../../core/ports/processHost.ts';
 import { describeExit } from '../../core/terminals/terminalEvents.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
-import type { PtyManager } from '../../core/terminals/ptyManager.ts';
 import { InputQueue, OutputPump, splitText } from './outputPump.ts';
 
 export interface OrchestratorPtyOptions {
-  readonly terminals: PtyManager;
+  readonly terminals: LiveOrchestrator['terminals'];
   readonly logger: Logger;
   /** A round trip to the window. */
   readonly reachWindow: () => Promise<void>;

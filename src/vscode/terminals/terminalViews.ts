@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { type Disposable, DisposableStore, toDisposable } from '../../base/disposable.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { contextKeys, settingIds, terminalProfileId } from '../contributions/ids.ts';
 import { readSetting } from '../ui/settings.ts';
@@ -16,7 +16,7 @@ import { TabTitle } from './tabTitle.ts';
 export type TerminalPlace = OpenTerminal['place'];
 
 export interface TerminalViewsOptions {
-  readonly orchestrator: Orchestrator;
+  readonly orchestrator: LiveOrchestrator;
   readonly logger: Logger;
   readonly reachWindow: () => Promise<void>;
   /** A person closed the tab of a terminal that lives. */

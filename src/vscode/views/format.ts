@@ -101,7 +101,7 @@ function twoDigits(value: number): string {
 }
 
 /** `12 % of a processor, 34 MiB in 3 processes, read 1.2 MiB, wrote 5 KiB` */
-export function formatMetrics(metrics: TerminalMetrics): string {
+export function formatMetrics(metrics: Omit<TerminalMetrics, 'cpuMs'>): string {
   const { cpuPercent, memoryBytes, processes, readBytes, writtenBytes } = metrics;
   return [
     `${Math.round(cpuPercent)} % of a processor`,

@@ -1,13 +1,14 @@
 import { type Disposable, DisposableStore, toDisposable } from '../../base/disposable.ts';
 import { Emitter } from '../../base/emitter.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
+import type { Terminal } from '../../core/terminals/terminal.ts';
 import type { SessionRowsInput } from './rows.ts';
-import { isActive } from './describe.ts';
+import { busyProgram, isActive } from './describe.ts';
 
 export interface LiveModelOptions {
-  readonly orchestrator: Orchestrator;
+  readonly orchestrator: LiveOrchestrator;
   readonly logger: Logger;
   readonly home: string;
   readonly isMotionReduced: () => boolean;
@@ -53,7 +54,6 @@ export class LiveModel implements Disposable {
         if (/^(session|terminal|processHost)\.|^run\.removed$/.test(type)) this.scheduleChange();
       }),
     );
-    this.resources.add(orchestrator.processHost.onDidChangeConnection(() => this.scheduleChange()));
     const tick = setInterval(() => {
       if (options.isWatched() && orchestrator.runs.active().length > 0) this.scheduleChange();
     }, tickMs);
@@ -86,23 +86,25 @@ export class LiveModel implements Disposable {
     };
   }
 
-  /** Asks the process host what runs in front, e.g. before a question about closing. */
+  /** Asks what runs in front, e.g. before a question about closing. */
   async refreshForeground(isForced = false): Promise<void> {
     const { orchestrator, logger, isWatched } = this.options;
     if (!isForced && !isWatched()) return;
-    if (orchestrator.processHost.connection.state !== 'connected') return;
-    if (orchestrator.activity().liveTerminals === 0) return;
+    if (!orchestrator.terminals.list().some(({ state }) => state !== 'exited')) return;
     try {
-      const found = new Map<string, string>();
-      for (const status of await orchestrator.processHost.listTerminals()) {
-        if (status.foregroundProcess !== undefined) found.set(status.id, status.foregroundProcess);
-      }
+      const found = await orchestrator.foregroundPrograms();
       if (sameEntries(found, this._foreground)) return;
       this._foreground = found;
       this.scheduleChange();
     } catch (error) {
       logger.debug('the programs in front are not known', error);
     }
+  }
+
+  /** Programs in front as of now, for a question that depends on them. */
+  async busyPrograms(terminals: readonly Terminal[]): Promise<string[]> {
+    await this.refreshForeground(true);
+    return terminals.flatMap((terminal) => busyProgram(terminal, this._foreground.get(terminal.id)) ?? []);
   }
 
   dispose(): void {

@@ -20,8 +20,8 @@ import { count, dayKey, formatDay, formatElapsed, formatTime, shortPath } from '
 export interface Row {
   /** Stable for the life of the thing that it stands for. */
   readonly id: string;
-  readonly kind: 'session' | 'run' | 'terminal' | 'day' | 'more' | 'agent' | 'task' | 'waiting';
-  /** The id of the session, run, terminal, agent or task; of a day its key. */
+  readonly kind: 'session' | 'run' | 'terminal' | 'day' | 'more' | 'agent' | 'task' | 'waiting' | 'remote';
+  /** The id of the session, run, terminal, agent or task; of a day its key; of another orchestrator its address. */
   readonly targetId: string;
   readonly parentId?: string | undefined;
   readonly label: string;
@@ -74,17 +74,66 @@ export class RowTreeBuilder {
 /** Sessions, and under each its runs (newest first) and its terminals (oldest first). */
 export function buildSessionRows(input: SessionRowsInput): RowTree {
   const tree = new RowTreeBuilder();
+  addSessionRows(tree, input, undefined);
+  return tree;
+}
+
+export interface RemoteRow {
+  readonly name: string;
+  readonly address: string;
+  readonly connection: 'connecting' | 'connected' | 'disconnected';
+}
+
+/** Another orchestrator, and under it its sessions as they were last seen. */
+export function buildRemoteRows(remote: RemoteRow, input: SessionRowsInput): RowTree {
+  const tree = new RowTreeBuilder();
+  const { name, address, connection } = remote;
+  const id = `remote:${address}`;
+  const state = {
+    connecting: 'connecting',
+    connected: 'connected',
+    disconnected: 'disconnected, trying again',
+  }[connection];
+  tree.add({
+    id,
+    kind: 'remote',
+    targetId: address,
+    label: name,
+    description: `${state} · ${shortPath(address, input.home)}`,
+    icon: remoteIcon(connection),
+    context: connection === 'connected' ? 'remote remoteConnected' : 'remote',
+    expansion: 'expanded',
+    accessibilityLabel: `Orchestrator ${name}, ${state}, ${address}`,
+  });
+  addSessionRows(tree, input, id);
+  return tree;
+}
+
+function remoteIcon(connection: RemoteRow['connection']): RowIcon {
+  if (connection === 'connected') return { id: 'remote', color: 'charts.green' };
+  return connection === 'connecting'
+    ? { id: 'sync' }
+    : { id: 'debug-disconnect', color: 'list.warningForeground' };
+}
+
+/** Several trees under one root, in order. */
+export function joinRows(trees: readonly RowTree[]): RowTree {
+  const tree = new RowTreeBuilder();
+  for (const { rows } of trees) for (const row of rows.values()) tree.add(row);
+  return tree;
+}
+
+function addSessionRows(tree: RowTreeBuilder, input: SessionRowsInput, parentId: string | undefined): void {
   for (const session of input.sessions) {
     const runs = input.runs.filter((run) => run.sessionId === session.id);
     // A run's own terminals show through the run.
     const terminals = input.terminals.filter(
       (terminal) => terminal.sessionId === session.id && terminal.runId === null,
     );
-    tree.add(sessionRow(session, runs, terminals, input));
+    tree.add({ ...sessionRow(session, runs, terminals, input), parentId });
     for (const run of runs) tree.add(runRow(run, `session:${session.id}`, 'run', input));
     for (const terminal of terminals) tree.add(terminalRow(terminal, session, input));
   }
-  return tree;
 }
 
 export interface HistoryRowsInput {

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { AgentStatus } from '../../core/agents/agent.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type { AgentTask } from '../../core/tasks/task.ts';
@@ -12,7 +12,7 @@ import { formatBytes, formatDuration, formatMetrics, formatTime, oneLine, shortP
 import type { Row } from './rows.ts';
 
 export interface TooltipSource {
-  readonly orchestrator: Orchestrator;
+  readonly orchestrator: LiveOrchestrator;
   readonly home: string;
   readonly foreground: ReadonlyMap<string, string>;
 }
@@ -37,15 +37,16 @@ export async function rowTooltip(
     }
     case 'agent': {
       const { agents } = source.orchestrator;
-      return agents.find(row.targetId) === undefined ? undefined : agentTooltip(agents.status(row.targetId));
+      return agents?.find(row.targetId) === undefined ? undefined : agentTooltip(agents.status(row.targetId));
     }
     case 'task': {
-      const task = source.orchestrator.tasks.find(row.targetId);
+      const task = source.orchestrator.tasks?.find(row.targetId);
       return task === undefined ? undefined : taskTooltip(task, source);
     }
     case 'day':
     case 'more':
     case 'waiting':
+    case 'remote':
       return undefined;
   }
 }
@@ -146,7 +147,7 @@ async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promi
   return tooltip;
 }
 
-async function lastLine(terminal: Terminal, orchestrator: Orchestrator): Promise<string> {
+async function lastLine(terminal: Terminal, orchestrator: LiveOrchestrator): Promise<string> {
   try {
     const { text } = await orchestrator.terminals.snapshot(terminal.id, { scrollback: 0 });
     return oneLine(text.split('\n').findLast((line) => line.trim() !== '') ?? '', 120);

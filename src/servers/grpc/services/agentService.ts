@@ -15,7 +15,7 @@ import {
 import { streamAgent } from './agentStream.ts';
 import { agentMessageOf } from './agentWire.ts';
 import { sumUsage, usageMessage } from './commonMessages.ts';
-import type { ServerFacts } from './orchestratorService.ts';
+import type { ServerFacts } from './serverFacts.ts';
 import { createRequestOf, taskFilterOf, taskMessage, taskStateMessage } from './taskMessages.ts';
 import { streamTask } from './taskStream.ts';
 import { dateOf, given, invalid, required } from './values.ts';

@@ -30,7 +30,8 @@ const stepStatuses: Readonly<Record<RunStepState['status'], StepStatus>> = {
 };
 
 export function runMessage(run: Run): RunMessage {
-  const { id, sessionId, createdAt, startedAt, endedAt, isAborting, terminalIds, error, retryOf } = run;
+  const { id, sessionId, createdAt, startedAt, endedAt, isAborting, terminalIds, error, retryOf, stepMode } =
+    run;
   return {
     id,
     sessionId,
@@ -45,6 +46,7 @@ export function runMessage(run: Run): RunMessage {
     error,
     retryOf: retryOf ?? '',
     hasResult: run.result !== undefined,
+    stepMode: stepMode === undefined ? undefined : { mode: stepMode.mode, reason: stepMode.reason ?? '' },
   };
 }
 
@@ -63,6 +65,7 @@ export function runRequestOf(message: RunRequestMessage, requestedBy: string | n
     cwd: given(cwd),
     shell: given(shell),
     env: environmentOf(env, unsetEnv),
+    isEnvWhole: message.isEnvWhole ? true : undefined,
     timeoutMs: given(timeoutMs),
     cols: given(cols),
     rows: given(rows),
@@ -70,16 +73,17 @@ export function runRequestOf(message: RunRequestMessage, requestedBy: string | n
   };
 }
 
+/** Without the environment, which may hold what is nobody else's business. */
 function requestMessage(request: RunRequest): RunRequestMessage {
-  const variables = Object.entries(request.env ?? {});
   return {
     task: request.task,
     commands: [...(request.commands ?? [])],
     sessionId: request.sessionId ?? '',
     cwd: request.cwd ?? '',
     shell: request.shell ?? '',
-    env: Object.fromEntries(variables.flatMap(([name, value]) => (value === null ? [] : [[name, value]]))),
-    unsetEnv: variables.flatMap(([name, value]) => (value === null ? [name] : [])),
+    env: {},
+    unsetEnv: [],
+    isEnvWhole: request.isEnvWhole ?? false,
     timeoutMs: request.timeoutMs ?? 0,
     cols: request.cols ?? 0,
     rows: request.rows ?? 0,

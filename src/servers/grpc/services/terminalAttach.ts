@@ -59,6 +59,8 @@ export async function* attachTerminal(
       onLost: (error) => queue.fail(OrchestratorError.fromShape(error)),
     },
   );
+  // Somebody looks at it, wherever.
+  const hold = terminals.hold(id);
   try {
     const input = { hasEnded: false };
     takeInput(terminals, id, frames, follower, call)
@@ -71,6 +73,7 @@ export async function* attachTerminal(
       if (input.hasEnded) follower.ack(sent);
     }
   } finally {
+    hold.dispose();
     follower.dispose();
   }
 }
@@ -89,7 +92,6 @@ async function takeInput(
   follower: TerminalFollower,
   { principal }: CallContext,
 ): Promise<void> {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   for (let next = await frames.next(); next.done !== true; next = await frames.next()) {
     const { payload } = next.value;
     switch (payload?.$case) {
@@ -97,7 +99,7 @@ async function takeInput(
         follower.ack(payload.value);
         break;
       case 'input':
-        await terminals.write(id, decoder.decode(payload.value, { stream: true }), principal);
+        await terminals.write(id, payload.value, principal);
         break;
       case 'resize':
         await terminals.resize(id, payload.value.cols, payload.value.rows, principal);

@@ -9,7 +9,7 @@ import {
 } from '../../../protocol/gen/terminal/v1/terminal.ts';
 import { type CallContext, implement, type ServiceImplementation } from '../rpcHandlers.ts';
 import { attachTerminal } from './terminalAttach.ts';
-import { terminalMessage } from './terminalMessages.ts';
+import { ceilingsOf, terminalMessage } from './terminalMessages.ts';
 import { watchTerminals } from './terminalWatch.ts';
 import { environmentOf, given, patternOf, required } from './values.ts';
 
@@ -50,6 +50,8 @@ export function terminalService(orchestrator: Orchestrator): ServiceImplementati
         env: environmentOf(request.env, request.unsetEnv),
         cols: given(request.cols),
         rows: given(request.rows),
+        isCleanEnvironment: request.isCleanEnvironment,
+        ceilings: ceilingsOf(request.ceilings),
       });
       return { terminal: terminalMessage(terminal) };
     },
@@ -59,7 +61,7 @@ export function terminalService(orchestrator: Orchestrator): ServiceImplementati
     getTerminal: ({ terminalId }, call) => ({ terminal: terminalMessage(find(terminalId, call)) }),
     writeTerminal: async ({ terminalId, data }, call) => {
       const { id } = find(terminalId, call);
-      await terminals.write(id, new TextDecoder('utf-8', { ignoreBOM: true }).decode(data), call.principal);
+      await terminals.write(id, data, call.principal);
       return {};
     },
     resizeTerminal: async ({ terminalId, cols, rows }, call) => {
@@ -128,6 +130,14 @@ export function terminalService(orchestrator: Orchestrator): ServiceImplementati
         readBytes: readBytes ?? undefined,
         writtenBytes: writtenBytes ?? undefined,
       };
+    },
+    listForegroundPrograms: async (_request, call) => {
+      const matches = matcher(undefined, call);
+      const found = [...(await orchestrator.foregroundPrograms())].filter(([id]) => {
+        const terminal = terminals.find(id);
+        return terminal !== undefined && matches(terminal);
+      });
+      return { programs: Object.fromEntries(found) };
     },
     killByManager: async ({ managedBy, isExact }, call) => ({
       killed: await sessionsOf(call).killSessionsByManager(required(managedBy, 'managed_by'), {

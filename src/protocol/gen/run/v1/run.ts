@@ -82,6 +82,15 @@ export interface Run {
   /** The run that this one repeats. */
   retryOf: string;
   hasResult: boolean;
+  /** How its steps are told apart, once that is known. */
+  stepMode: RunStepMode | undefined;
+}
+
+export interface RunStepMode {
+  /** `marks` (in one shell) or `process` (one process a step). */
+  mode: string;
+  /** Why not by marks: a sentence for a person. */
+  reason: string;
 }
 
 export interface RunRequest {
@@ -95,7 +104,7 @@ export interface RunRequest {
   cwd: string;
   /** The user's shell when empty. */
   shell: string;
-  /** Over the inherited environment. */
+  /** Over the inherited environment. Not told again with the run: it may hold secrets. */
   env: { [key: string]: string };
   /** Variables that are not inherited. */
   unsetEnv: string[];
@@ -107,6 +116,8 @@ export interface RunRequest {
   rows: number;
   /** Who asked: a label, never an identity. */
   requestedBy: string;
+  /** `env` is the whole environment: nothing is inherited from the orchestrator. */
+  isEnvWhole: boolean;
 }
 
 export interface RunRequest_EnvEntry {
@@ -286,6 +297,7 @@ function createBaseRun(): Run {
     error: undefined,
     retryOf: "",
     hasResult: false,
+    stepMode: undefined,
   };
 }
 
@@ -329,6 +341,9 @@ export const Run: MessageFns<Run> = {
     }
     if (message.hasResult !== false) {
       writer.uint32(104).bool(message.hasResult);
+    }
+    if (message.stepMode !== undefined) {
+      RunStepMode.encode(message.stepMode, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -450,6 +465,14 @@ export const Run: MessageFns<Run> = {
             message.hasResult = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.stepMode = RunStepMode.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -484,6 +507,76 @@ export const Run: MessageFns<Run> = {
       : undefined;
     message.retryOf = object.retryOf ?? "";
     message.hasResult = object.hasResult ?? false;
+    message.stepMode = (object.stepMode !== undefined && object.stepMode !== null)
+      ? RunStepMode.fromPartial(object.stepMode)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRunStepMode(): RunStepMode {
+  return { mode: "", reason: "" };
+}
+
+export const RunStepMode: MessageFns<RunStepMode> = {
+  encode(message: RunStepMode, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mode !== "") {
+      writer.uint32(10).string(message.mode);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunStepMode {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunStepMode();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mode = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RunStepMode>): RunStepMode {
+    return RunStepMode.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunStepMode>): RunStepMode {
+    const message = createBaseRunStepMode();
+    message.mode = object.mode ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -501,6 +594,7 @@ function createBaseRunRequest(): RunRequest {
     cols: 0,
     rows: 0,
     requestedBy: "",
+    isEnvWhole: false,
   };
 }
 
@@ -538,6 +632,9 @@ export const RunRequest: MessageFns<RunRequest> = {
     }
     if (message.requestedBy !== "") {
       writer.uint32(90).string(message.requestedBy);
+    }
+    if (message.isEnvWhole !== false) {
+      writer.uint32(96).bool(message.isEnvWhole);
     }
     return writer;
   },
@@ -646,6 +743,14 @@ export const RunRequest: MessageFns<RunRequest> = {
             message.requestedBy = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.isEnvWhole = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -682,6 +787,7 @@ export const RunRequest: MessageFns<RunRequest> = {
     message.cols = object.cols ?? 0;
     message.rows = object.rows ?? 0;
     message.requestedBy = object.requestedBy ?? "";
+    message.isEnvWhole = object.isEnvWhole ?? false;
     return message;
   },
 };

@@ -37,6 +37,8 @@ export const ExitReason = {
   EXIT_REASON_KILLED: 2,
   /** EXIT_REASON_HOST_LOST - With the process host; nobody can tell how. */
   EXIT_REASON_HOST_LOST: 3,
+  /** EXIT_REASON_OUT_OF_MEMORY - The kernel killed it at its memory ceiling. */
+  EXIT_REASON_OUT_OF_MEMORY: 4,
 } as const;
 
 export type ExitReason = typeof ExitReason[keyof typeof ExitReason];
@@ -46,6 +48,7 @@ export namespace ExitReason {
   export type EXIT_REASON_EXITED = typeof ExitReason.EXIT_REASON_EXITED;
   export type EXIT_REASON_KILLED = typeof ExitReason.EXIT_REASON_KILLED;
   export type EXIT_REASON_HOST_LOST = typeof ExitReason.EXIT_REASON_HOST_LOST;
+  export type EXIT_REASON_OUT_OF_MEMORY = typeof ExitReason.EXIT_REASON_OUT_OF_MEMORY;
 }
 
 export interface Terminal {
@@ -69,6 +72,7 @@ export interface Terminal {
   state: TerminalState;
   createdAt: Date | undefined;
   exit: TerminalExit | undefined;
+  ceilings: TerminalCeilings | undefined;
 }
 
 export interface TerminalExit {
@@ -79,7 +83,11 @@ export interface TerminalExit {
   /** Number of the signal. */
   signal?: number | undefined;
   reason: ExitReason;
-  exitedAt: Date | undefined;
+  exitedAt:
+    | Date
+    | undefined;
+  /** Processes that the kernel killed at the memory ceiling. */
+  oomKills: number;
 }
 
 export interface SpawnTerminalRequest {
@@ -102,11 +110,25 @@ export interface SpawnTerminalRequest {
   cols: number;
   /** 1 to 1000; 0 for 24. */
   rows: number;
+  /** Of the inherited environment only what programs cannot do without. */
+  isCleanEnvironment: boolean;
+  /** Where they cannot be set nothing is started, and the answer is FAILED_PRECONDITION. */
+  ceilings: TerminalCeilings | undefined;
 }
 
 export interface SpawnTerminalRequest_EnvEntry {
   key: string;
   value: string;
+}
+
+/** What the program with all below it may use at most; 0 sets no ceiling. */
+export interface TerminalCeilings {
+  /** 8 MiB or more. */
+  memoryBytes: number;
+  /** Of one processor, 1 to 100000. */
+  cpuPercent: number;
+  /** Processes and threads, 1 to 1000000. */
+  processes: number;
 }
 
 export interface SpawnTerminalResponse {
@@ -142,7 +164,7 @@ export interface GetTerminalResponse {
 
 export interface WriteTerminalRequest {
   terminalId: string;
-  /** UTF-8. */
+  /** Goes in as it is; programs expect UTF-8. */
   data: Uint8Array;
 }
 
@@ -308,6 +330,19 @@ export interface GetMetricsResponse {
   writtenBytes?: number | undefined;
 }
 
+export interface ListForegroundProgramsRequest {
+}
+
+export interface ListForegroundProgramsResponse {
+  /** Name of the program, by terminal id. */
+  programs: { [key: string]: string };
+}
+
+export interface ListForegroundProgramsResponse_ProgramsEntry {
+  key: string;
+  value: string;
+}
+
 export interface KillByManagerRequest {
   managedBy: string;
   /** Only terminals of exactly this id. */
@@ -338,7 +373,7 @@ export interface AttachTerminalRequest {
     /** Every byte before this offset was used: as many more may be sent. */
     { $case: "ack"; value: number }
     | //
-    /** What is typed, in UTF-8; a character may be cut in two. */
+    /** What is typed, as it is; programs expect UTF-8, and a character may be cut in two. */
     { $case: "input"; value: Uint8Array }
     | { $case: "resize"; value: TerminalSize }
     | undefined;
@@ -453,6 +488,7 @@ function createBaseTerminal(): Terminal {
     state: 0,
     createdAt: undefined,
     exit: undefined,
+    ceilings: undefined,
   };
 }
 
@@ -499,6 +535,9 @@ export const Terminal: MessageFns<Terminal> = {
     }
     if (message.exit !== undefined) {
       TerminalExit.encode(message.exit, writer.uint32(114).fork()).join();
+    }
+    if (message.ceilings !== undefined) {
+      TerminalCeilings.encode(message.ceilings, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -628,6 +667,14 @@ export const Terminal: MessageFns<Terminal> = {
             message.exit = TerminalExit.decode(reader, reader.uint32());
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.ceilings = TerminalCeilings.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -661,12 +708,15 @@ export const Terminal: MessageFns<Terminal> = {
     message.exit = (object.exit !== undefined && object.exit !== null)
       ? TerminalExit.fromPartial(object.exit)
       : undefined;
+    message.ceilings = (object.ceilings !== undefined && object.ceilings !== null)
+      ? TerminalCeilings.fromPartial(object.ceilings)
+      : undefined;
     return message;
   },
 };
 
 function createBaseTerminalExit(): TerminalExit {
-  return { exitCode: undefined, signal: undefined, reason: 0, exitedAt: undefined };
+  return { exitCode: undefined, signal: undefined, reason: 0, exitedAt: undefined, oomKills: 0 };
 }
 
 export const TerminalExit: MessageFns<TerminalExit> = {
@@ -682,6 +732,9 @@ export const TerminalExit: MessageFns<TerminalExit> = {
     }
     if (message.exitedAt !== undefined) {
       Timestamp.encode(toTimestamp(message.exitedAt), writer.uint32(34).fork()).join();
+    }
+    if (message.oomKills !== 0) {
+      writer.uint32(40).uint32(message.oomKills);
     }
     return writer;
   },
@@ -731,6 +784,14 @@ export const TerminalExit: MessageFns<TerminalExit> = {
             message.exitedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.oomKills = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -752,6 +813,7 @@ export const TerminalExit: MessageFns<TerminalExit> = {
     message.signal = object.signal ?? undefined;
     message.reason = object.reason ?? 0;
     message.exitedAt = object.exitedAt ?? undefined;
+    message.oomKills = object.oomKills ?? 0;
     return message;
   },
 };
@@ -768,6 +830,8 @@ function createBaseSpawnTerminalRequest(): SpawnTerminalRequest {
     unsetEnv: [],
     cols: 0,
     rows: 0,
+    isCleanEnvironment: false,
+    ceilings: undefined,
   };
 }
 
@@ -802,6 +866,12 @@ export const SpawnTerminalRequest: MessageFns<SpawnTerminalRequest> = {
     }
     if (message.rows !== 0) {
       writer.uint32(80).uint32(message.rows);
+    }
+    if (message.isCleanEnvironment !== false) {
+      writer.uint32(88).bool(message.isCleanEnvironment);
+    }
+    if (message.ceilings !== undefined) {
+      TerminalCeilings.encode(message.ceilings, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -902,6 +972,22 @@ export const SpawnTerminalRequest: MessageFns<SpawnTerminalRequest> = {
             message.rows = reader.uint32();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.isCleanEnvironment = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.ceilings = TerminalCeilings.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -937,6 +1023,10 @@ export const SpawnTerminalRequest: MessageFns<SpawnTerminalRequest> = {
     message.unsetEnv = object.unsetEnv?.map((e) => e) || [];
     message.cols = object.cols ?? 0;
     message.rows = object.rows ?? 0;
+    message.isCleanEnvironment = object.isCleanEnvironment ?? false;
+    message.ceilings = (object.ceilings !== undefined && object.ceilings !== null)
+      ? TerminalCeilings.fromPartial(object.ceilings)
+      : undefined;
     return message;
   },
 };
@@ -1004,6 +1094,85 @@ export const SpawnTerminalRequest_EnvEntry: MessageFns<SpawnTerminalRequest_EnvE
     const message = createBaseSpawnTerminalRequest_EnvEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseTerminalCeilings(): TerminalCeilings {
+  return { memoryBytes: 0, cpuPercent: 0, processes: 0 };
+}
+
+export const TerminalCeilings: MessageFns<TerminalCeilings> = {
+  encode(message: TerminalCeilings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memoryBytes !== 0) {
+      writer.uint32(8).int64(BigInt(message.memoryBytes));
+    }
+    if (message.cpuPercent !== 0) {
+      writer.uint32(16).uint32(message.cpuPercent);
+    }
+    if (message.processes !== 0) {
+      writer.uint32(24).uint32(message.processes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TerminalCeilings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTerminalCeilings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.memoryBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cpuPercent = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.processes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TerminalCeilings>): TerminalCeilings {
+    return TerminalCeilings.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TerminalCeilings>): TerminalCeilings {
+    const message = createBaseTerminalCeilings();
+    message.memoryBytes = object.memoryBytes ?? 0;
+    message.cpuPercent = object.cpuPercent ?? 0;
+    message.processes = object.processes ?? 0;
     return message;
   },
 };
@@ -3211,6 +3380,189 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
   },
 };
 
+function createBaseListForegroundProgramsRequest(): ListForegroundProgramsRequest {
+  return {};
+}
+
+export const ListForegroundProgramsRequest: MessageFns<ListForegroundProgramsRequest> = {
+  encode(_: ListForegroundProgramsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListForegroundProgramsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListForegroundProgramsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListForegroundProgramsRequest>): ListForegroundProgramsRequest {
+    return ListForegroundProgramsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListForegroundProgramsRequest>): ListForegroundProgramsRequest {
+    const message = createBaseListForegroundProgramsRequest();
+    return message;
+  },
+};
+
+function createBaseListForegroundProgramsResponse(): ListForegroundProgramsResponse {
+  return { programs: {} };
+}
+
+export const ListForegroundProgramsResponse: MessageFns<ListForegroundProgramsResponse> = {
+  encode(message: ListForegroundProgramsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.programs).forEach(([key, value]: [string, string]) => {
+      ListForegroundProgramsResponse_ProgramsEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListForegroundProgramsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListForegroundProgramsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = ListForegroundProgramsResponse_ProgramsEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.programs[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListForegroundProgramsResponse>): ListForegroundProgramsResponse {
+    return ListForegroundProgramsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListForegroundProgramsResponse>): ListForegroundProgramsResponse {
+    const message = createBaseListForegroundProgramsResponse();
+    message.programs = (globalThis.Object.entries(object.programs ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseListForegroundProgramsResponse_ProgramsEntry(): ListForegroundProgramsResponse_ProgramsEntry {
+  return { key: "", value: "" };
+}
+
+export const ListForegroundProgramsResponse_ProgramsEntry: MessageFns<ListForegroundProgramsResponse_ProgramsEntry> = {
+  encode(
+    message: ListForegroundProgramsResponse_ProgramsEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListForegroundProgramsResponse_ProgramsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListForegroundProgramsResponse_ProgramsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(
+    base?: DeepPartial<ListForegroundProgramsResponse_ProgramsEntry>,
+  ): ListForegroundProgramsResponse_ProgramsEntry {
+    return ListForegroundProgramsResponse_ProgramsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(
+    object: DeepPartial<ListForegroundProgramsResponse_ProgramsEntry>,
+  ): ListForegroundProgramsResponse_ProgramsEntry {
+    const message = createBaseListForegroundProgramsResponse_ProgramsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
 function createBaseKillByManagerRequest(): KillByManagerRequest {
   return { managedBy: "", isExact: false };
 }
@@ -4662,6 +5014,15 @@ export const TerminalServiceDefinition = {
       requestType: GetMetricsRequest as typeof GetMetricsRequest,
       requestStream: false,
       responseType: GetMetricsResponse as typeof GetMetricsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** The program in the foreground of each terminal that runs, where the machine tells. */
+    listForegroundPrograms: {
+      name: "ListForegroundPrograms",
+      requestType: ListForegroundProgramsRequest as typeof ListForegroundProgramsRequest,
+      requestStream: false,
+      responseType: ListForegroundProgramsResponse as typeof ListForegroundProgramsResponse,
       responseStream: false,
       options: {},
     },

@@ -1,8 +1,8 @@
-import { systemClock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { ProcessHost } from '../core/ports/processHost.ts';
-import { createProcessHostClient } from '../processHost/client.ts';
-import { version } from './version.ts';
+import { systemClock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { ProcessHost } from '../../core/ports/processHost.ts';
+import { createProcessHostClient } from '../../processHost/client.ts';
+import { version } from '../version.ts';
 
 /** A client of the directory's process host. Connects to nothing until asked. */
 export function openProcessHost(stateDir: string, logger: Logger): ProcessHost {

@@ -1,21 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OrchestratorEvent } from '../core/events/event.ts';
-import type { EventFilter, Store } from '../core/ports/store.ts';
+import type { OrchestratorEvent } from '../../core/events/event.ts';
+import type { EventQuery } from '../../core/orchestratorAccess.ts';
+import type { Store } from '../../core/ports/store.ts';
 
 const pageSize = 500;
-/** A core that we are not part of does not tell us when it has written; its doors for that come with later issues. */
+/** Where no core serves, or one that answers nobody, nothing tells when the store has changed. */
 const pollMs = 150;
-
-export interface StoredEventsOptions extends Omit<EventFilter, 'limit'> {
-  /** Wait for more at the end of the log. */
-  readonly follows: boolean;
-  readonly signal: AbortSignal;
-}
 
 /** The events of a log that another process writes: what is there and, if asked, what comes. Holds one page. */
 export async function* storedEvents(
   store: Store,
-  options: StoredEventsOptions,
+  options: EventQuery,
 ): AsyncGenerator<OrchestratorEvent, void, undefined> {
   const { follows, signal, ...filter } = options;
   let cursor = filter.after;
