@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { repo } from './paths.ts';
-import { endProcesses, processesMarked, waitUntil } from './processes.ts';
+import { endProcesses, type ProcessInfo, processesMarked, waitUntil } from './processes.ts';
 
 /** Debian's own: another Python on the PATH has not Debian's packages. */
 const python = '/usr/bin/python3';
@@ -97,6 +97,11 @@ export class PythonAgent implements AsyncDisposable {
     }
   }
 
+  /** It and all that it has started, also where it has ended. */
+  processes(): ProcessInfo[] {
+    return processesMarked(mark, this.marked);
+  }
+
   /** Resolves when it has ended. */
   async end(signal: NodeJS.Signals): Promise<void> {
     if (this.hasEnded) return;
@@ -107,6 +112,6 @@ export class PythonAgent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end('SIGKILL');
-    await endProcesses(processesMarked(mark, this.marked).map(({ pid }) => pid));
+    await endProcesses(this.processes().map(({ pid }) => pid));
   }
 }

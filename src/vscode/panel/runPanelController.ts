@@ -21,7 +21,11 @@ export interface PanelSurface {
 
 /** What the panel asks for that is not its own business. */
 export interface PanelActions {
-  startRun(request: { readonly task: string; readonly sessionId: string | undefined }): Promise<Run>;
+  startRun(request: {
+    readonly task: string;
+    readonly sessionId: string | undefined;
+    readonly engine: string | undefined;
+  }): Promise<Run>;
   abortRun(runId: string): Promise<void>;
   retryRun(runId: string, fromStep: number | undefined): Promise<Run>;
   openRun(runId: string): void;
@@ -270,7 +274,10 @@ export class RunPanelController implements Disposable {
         this.sendSnapshot();
         return;
       case 'run': {
-        const run = await actions.startRun({ task: message.task, sessionId: message.sessionId });
+        const { task, sessionId } = message;
+        // The one that the box names: that of the run above it.
+        const engine = this.currentRun()?.request.engine;
+        const run = await actions.startRun({ task, sessionId, engine });
         this.show(run.id);
         return;
       }

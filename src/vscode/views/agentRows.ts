@@ -123,7 +123,8 @@ function taskRow(task: AgentTask, parentId: string, { now, isMotionReduced }: Ag
   if (!isTaskEnded(task)) tokens.push('canCancel');
   if (task.runId !== undefined) tokens.push('taskRun');
   if (task.outputEnd > 0) tokens.push('hasOutput');
-  const label = oneLine(task.name, 60);
+  // How far it is must be seen beside it in a narrow side bar; the tooltip has the whole.
+  const label = oneLine(task.name, 24);
   const description = describeTask(task, now);
   return {
     // A task may go from one agent to the next.

@@ -116,7 +116,7 @@ function taskTooltip(task: AgentTask, { orchestrator }: TooltipSource): vscode.M
   const now = Date.now();
   const { maxRetries, retryOnFailure } = task.config;
   const attempts = retryOnFailure ? `${task.attempt} of at most ${maxRetries + 1}` : String(task.attempt);
-  return table(oneLine(task.name, 80), task.id, [
+  return table(oneLine(task.config.command, 200), task.id, [
     ['State', describeTask(task, now)],
     ['Session', orchestrator.sessions.find(task.sessionId)?.name ?? 'closed'],
     ['Attempt', attempts],

@@ -94,6 +94,7 @@ export class TaskBoxElement extends LightElement {
     const message = this.error ?? problem?.message;
     const isTaskInvalid = this.error !== undefined || problem?.field === 'task';
     const chosen = this.chosenSession;
+    const isAgent = run?.engine.startsWith('agent:') === true;
     return html`<form
       class="task-box"
       aria-label="New task"
@@ -102,8 +103,8 @@ export class TaskBoxElement extends LightElement {
     >
       <vscode-textarea
         class="task"
-        .label=${'Task: commands, one a line'}
-        placeholder="Commands, one a line: each becomes a step"
+        .label=${isAgent ? 'Task: what the agent is to do' : 'Task: commands, one a line'}
+        placeholder=${isAgent ? 'What the agent is to do' : 'Commands, one a line: each becomes a step'}
         rows="1"
         ?invalid=${isTaskInvalid}
         @input=${() => this.onInput()}
