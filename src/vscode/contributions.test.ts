@@ -47,6 +47,7 @@ describe('commands', () => {
       'run canRetry endedRun',
       'terminal canKill',
       'terminal endedTerminal',
+      'remote remoteConnected',
     ];
     for (const kind of kinds) {
       const inline = contributions.menus['view/item/context'].filter(({ group, when }) => {
