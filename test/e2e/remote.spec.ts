@@ -122,9 +122,8 @@ describe('another orchestrator', () => {
       .row(/^Terminal .*idle|^Terminal bash/)
       .first()
       .waitFor();
-    await studio.row(/^Session nightly/).click();
-    await studio.workbench.runCommand('Orchestrator: Disconnect From Orchestrator');
-    await studio.workbench.pick('state');
+    await remoteRow('connected').hover();
+    await remoteRow('connected').getByRole('button', { name: 'Disconnect From Orchestrator' }).click();
     await waitUntil('the row is gone', async () => (await remoteRow('').count()) === 0);
     expect((await cli.run(['ps'])).stdout.toString()).toMatch(/^terminal +\w+/m);
   });
