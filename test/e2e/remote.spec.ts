@@ -114,6 +114,18 @@ describe('another orchestrator', () => {
     await studio.workbench.screenshot('remote-terminal');
   });
 
+  it('closes a session there, after it has said what ends with it', async () => {
+    const second = cli.start(['run', '--name', 'doomed', '--', 'sleep', '601'], { env: env() });
+    const session = studio.row(/^Session doomed/);
+    await session.hover();
+    await session.getByRole('button', { name: 'Close Session' }).click();
+    const dialog = studio.page.locator('.monaco-dialog-box');
+    await dialog.getByText('This aborts 1 run').waitFor();
+    await dialog.getByRole('button', { name: 'Close', exact: true }).click();
+    expect((await second.result).code).toBe(130);
+    await waitUntil('its row is gone', async () => (await session.count()) === 0);
+  });
+
   it('is remembered over a reload, and forgotten when it is disconnected', async () => {
     await studio.workbench.reloadWindow();
     await studio.showSessions();
