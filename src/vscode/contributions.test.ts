@@ -49,6 +49,7 @@ describe('commands', () => {
       'terminal endedTerminal',
       'agent online',
       'task canCancel',
+      'remote remoteConnected',
     ];
     for (const kind of kinds) {
       const inline = contributions.menus['view/item/context'].filter(({ group, when }) => {

@@ -1,5 +1,4 @@
 import type { Disposable } from '../../base/disposable.ts';
-import { OrchestratorError } from '../../base/errors.ts';
 import type { OrchestratorEvent } from '../../core/events/event.ts';
 import type {
   EventQuery,
@@ -202,9 +201,4 @@ export class RemoteAccess implements ServingOrchestrator, Disposable {
 // eslint-disable-next-line @typescript-eslint/require-await -- a stream of one
 async function* once<T>(request: T): AsyncGenerator<T, void, undefined> {
   yield request;
-}
-
-/** Whether the orchestrator is out of reach, rather than unwilling. */
-export function isUnreachable(error: unknown): boolean {
-  return OrchestratorError.is(error) && error.code === 'UNAVAILABLE';
 }

@@ -125,7 +125,7 @@ export const walkthroughs = [
       {
         id: 'outside',
         title: 'Drive it from outside',
-        description: `The \`orchestrator\` command runs the same core without VS Code: \`orchestrator run -- npm test\` streams the output and exits with the task's code. Copy Diagnostics gives you the state directory of this workspace for \`--state-dir\`. Network doors (gRPC, WebSocket, SSE) are not in this version.\n[Copy Diagnostics](command:${c.copyDiagnostics})`,
+        description: `The \`orchestrator\` command runs the same core without VS Code: \`orchestrator run -- npm test\` streams the output and exits with the task's code. Copy Diagnostics gives you the state directory of this workspace for \`--state-dir\`. A command on the directory of an open window runs in that window. Other programs reach it by gRPC, on a socket in the same directory.\n[Copy Diagnostics](command:${c.copyDiagnostics})`,
         media: image('outside', 'The orchestrator command in a shell'),
         completionEvents: [`onCommand:${c.copyDiagnostics}`],
       },

@@ -3,7 +3,15 @@ import type { Run } from '../../core/runs/run.ts';
 import { defaultSessionConfig, noPreferences, type Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { terminalTitle } from './describe.ts';
-import { buildHistoryRows, buildSessionRows, diffRows, type SessionRowsInput } from './rows.ts';
+import {
+  buildHistoryRows,
+  buildRemoteRows,
+  buildSessionRows,
+  diffRows,
+  joinRows,
+  type RemoteRow,
+  type SessionRowsInput,
+} from './rows.ts';
 
 const now = new Date('2026-11-21T12:00:00').getTime();
 const minute = 60_000;
@@ -77,8 +85,8 @@ const failed = (overrides: Partial<Run> = {}): Run =>
     ...overrides,
   });
 
-function rows(input: Partial<SessionRowsInput> = {}): ReturnType<typeof buildSessionRows> {
-  return buildSessionRows({
+function inputWith(input: Partial<SessionRowsInput> = {}): SessionRowsInput {
+  return {
     sessions: [session()],
     terminals: [],
     runs: [],
@@ -87,8 +95,11 @@ function rows(input: Partial<SessionRowsInput> = {}): ReturnType<typeof buildSes
     home: '/home/me',
     isMotionReduced: false,
     ...input,
-  });
+  };
 }
+
+const rows = (input?: Partial<SessionRowsInput>): ReturnType<typeof buildSessionRows> =>
+  buildSessionRows(inputWith(input));
 
 describe('session rows', () => {
   it('says which, how it is and since when', () => {
@@ -193,5 +204,35 @@ describe('changes', () => {
     const before = rows();
     expect(diffRows(before, rows({ terminals: [terminal()] })).changed).toEqual(['session:s1']);
     expect(diffRows(before, rows({ sessions: [] })).isRootChanged).toBe(true);
+  });
+});
+
+describe('another orchestrator', () => {
+  const remoteRows = (connection: RemoteRow['connection']) =>
+    buildRemoteRows(
+      { name: 'nightly', address: '/run/grpc.sock', connection },
+      inputWith({ sessions: [session({ id: 's2' })] }),
+    );
+
+  it('is a root of its own, with its sessions under it', () => {
+    const tree = joinRows([rows(), remoteRows('connected')]);
+    expect(tree.children.get('')).toEqual(['session:s1', 'remote:/run/grpc.sock']);
+    expect(tree.children.get('remote:/run/grpc.sock')).toEqual(['session:s2']);
+    expect(tree.rows.get('session:s2')?.parentId).toBe('remote:/run/grpc.sock');
+  });
+
+  it('says how the connection is, by word and icon, and offers only what is possible', () => {
+    const row = (connection: RemoteRow['connection']) =>
+      remoteRows(connection).rows.get('remote:/run/grpc.sock');
+    expect(row('connected')).toMatchObject({
+      description: 'connected · /run/grpc.sock',
+      icon: { id: 'remote' },
+      context: 'remote remoteConnected',
+    });
+    expect(row('disconnected')).toMatchObject({
+      description: 'disconnected, trying again · /run/grpc.sock',
+      icon: { id: 'debug-disconnect' },
+      context: 'remote',
+    });
   });
 });
