@@ -77,16 +77,17 @@ const ping = frame(type.ping, 0, 0, Buffer.from('question'));
 
 const text = (value: string): Buffer => Buffer.concat([Buffer.of(value.length), Buffer.from(value)]);
 const post = Buffer.of(0x83, 0x86);
-const checkPath = Buffer.concat([Buffer.of(0x04), text('/grpc.health.v1.Health/Check')]);
+const pathOf = (method: string): Buffer =>
+  Buffer.concat([Buffer.of(0x04), text(`/grpc.health.v1.Health/${method}`)]);
 const contentType = Buffer.concat([Buffer.of(0x0f, 0x10), text('application/grpc')]);
 const trailers = Buffer.concat([Buffer.of(0x00), text('te'), text('trailers')]);
 
 /** The header block of a health check. */
-const blockOf = (...authority: Buffer[]): Buffer =>
-  Buffer.concat([post, checkPath, ...authority, contentType, trailers]);
+const blockOf = (authority: Buffer, method = 'Check'): Buffer =>
+  Buffer.concat([post, pathOf(method), authority, contentType, trailers]);
 const question = (stream: number): Buffer => frame(type.data, flag.endStream, stream, Buffer.alloc(5));
-const check = (stream: number, ...authority: Buffer[]): Buffer =>
-  Buffer.concat([frame(type.headers, flag.endHeaders, stream, blockOf(...authority)), question(stream)]);
+const call = (stream: number, authority: Buffer, method = 'Check'): Buffer =>
+  Buffer.concat([frame(type.headers, flag.endHeaders, stream, blockOf(authority, method)), question(stream)]);
 
 const legal = Buffer.concat([Buffer.of(0x41), text('localhost')]);
 const odd = Buffer.concat([Buffer.of(0x41), text('/tmp/x.sock')]);
@@ -113,12 +114,12 @@ describe('an :authority that nghttp2 refuses', () => {
     ['nothing, entered', Buffer.of(0x41, 0)],
   ])('is corrected: %s, with what refers to it later', async (_name, authority) => {
     await start();
-    const { socket, frames } = connect(preface, settings, check(1, authority));
+    const { socket, frames } = connect(preface, settings, call(1, authority));
     await expectAnswer(frames, 1);
     socket.write(settingsAck);
     // Does the second entry of the table stand where the client thinks?
     const isEntered = (authority[0] ?? 0) === 0x41;
-    socket.write(check(3, isEntered ? lastEntry : authority));
+    socket.write(call(3, isEntered ? lastEntry : authority));
     await expectAnswer(frames, 3);
   });
 
@@ -139,6 +140,21 @@ describe('an :authority that nghttp2 refuses', () => {
     await expectAnswer(frames, 3);
   });
 
+  it('leaves the end as it is: streams are told, and the connection closes', async () => {
+    await start();
+    const { socket, frames } = connect(preface, settings, call(1, odd, 'Watch'));
+    await expectAnswer(frames, 1);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    const began = performance.now();
+    await server.stop();
+    await closed;
+    expect(performance.now() - began).toBeLessThan(5_000);
+    const notServing = Buffer.from([0, 0, 0, 0, 2, 8, 2]);
+    expect(Buffer.concat(answersTo(frames, 1))).toEqual(Buffer.concat([serving, notServing]));
+    expect(kinds(frames, type.headers, flag.endHeaders | flag.endStream)).toBe(1);
+    expect(frames.some((each) => each.type === type.goAway)).toBe(true);
+  });
+
   it('is no matter over TCP, where there are hosts', async () => {
     const tcp = { host: '127.0.0.1', port: 0, token: 'secret' };
     server = new GrpcServer({ services: [], socketPath: join(folder, 's.sock'), tcp, logger: nullLogger });
@@ -157,17 +173,17 @@ describe('a connection before its first request', () => {
     await start();
     const { socket, frames } = connect(preface, settings);
     await expect.poll(() => kinds(frames, type.settings, 0)).toBe(1);
-    socket.write(Buffer.concat([settingsAck, check(1, legal)]));
+    socket.write(Buffer.concat([settingsAck, call(1, legal)]));
     await expectAnswer(frames, 1);
     expect(kinds(frames, type.settings, 0)).toBe(2);
     expect(kinds(frames, type.settings, flag.ack)).toBe(1);
-    socket.write(Buffer.concat([settingsAck, check(3, lastEntry)]));
+    socket.write(Buffer.concat([settingsAck, call(3, lastEntry)]));
     await expectAnswer(frames, 3);
   });
 
   it('gets only the real settings when its first bytes hold a request', async () => {
     await start();
-    const { frames } = connect(preface, settings, check(1, legal));
+    const { frames } = connect(preface, settings, call(1, legal));
     await expectAnswer(frames, 1);
     expect(kinds(frames, type.settings, 0)).toBe(1);
   });
@@ -176,7 +192,7 @@ describe('a connection before its first request', () => {
     await start();
     const { socket, frames } = connect(preface, settings, ping);
     await expect.poll(() => kinds(frames, type.ping, flag.ack)).toBe(1);
-    socket.write(check(1, odd));
+    socket.write(call(1, odd));
     await expectAnswer(frames, 1);
     socket.write(ping);
     await expect.poll(() => kinds(frames, type.ping, flag.ack)).toBe(2);
@@ -186,9 +202,9 @@ describe('a connection before its first request', () => {
     await start(200);
     const { socket, frames } = connect(preface, settings);
     await expect.poll(() => kinds(frames, type.settings, 0)).toBe(1);
-    socket.write(check(1, legal));
+    socket.write(call(1, legal));
     await expectAnswer(frames, 1);
-    socket.write(Buffer.concat([settingsAck, settingsAck, check(3, odd)]));
+    socket.write(Buffer.concat([settingsAck, settingsAck, call(3, odd)]));
     await expectAnswer(frames, 3);
   });
 
