@@ -6,8 +6,6 @@ import { Health, Priority, Status } from '../../src/protocol/gen/common/v1/commo
 import {
   ContainerConfig,
   CreateSessionRequest,
-  type Event,
-  EventFilter,
   EventType,
   Message,
   MessageRole,
@@ -361,122 +359,6 @@ describe('StreamMessages', () => {
         expect(await stream.answers.next()).toMatchObject({ done: true });
       }),
     );
-  });
-});
-
-describe('SubscribeEvents', () => {
-  const subscribe = (
-    filter: Parameters<typeof EventFilter.fromPartial>[0],
-    after?: number,
-  ): AsyncIterator<Event> =>
-    iterate(
-      service.subscribeEvents(
-        { filter: EventFilter.fromPartial(filter) },
-        after === undefined ? {} : { metadata: { 'orchestrator-after-sequence': String(after) } },
-      ),
-    );
-
-  it.each<[string, (id: string) => Parameters<typeof EventFilter.fromPartial>[0], string[]]>([
-    [
-      'everything',
-      () => ({}),
-      ['session.created', 'message.sent', 'session.updated', 'session.created', 'session.closed'],
-    ],
-    [
-      'a type',
-      () => ({ type: EventType.EVENT_TYPE_SESSION_CREATED }),
-      ['session.created', 'session.created'],
-    ],
-    [
-      'a source',
-      () => ({ source: 'orchestrator', type: EventType.EVENT_TYPE_SESSION_CLOSED }),
-      ['session.closed'],
-    ],
-    [
-      'a session',
-      (id) => ({ sessionId: id }),
-      ['session.created', 'message.sent', 'session.updated', 'session.closed'],
-    ],
-    [
-      'the usual priority',
-      () => ({ priority: Priority.PRIORITY_NORMAL, labels: { n: '2' } }),
-      ['session.created'],
-    ],
-    ['labels', () => ({ labels: { n: '1' } }), ['session.created', 'message.sent']],
-    [
-      'times',
-      () => ({ startTime: new Date(1), endTime: new Date(4e12), labels: { n: '2' } }),
-      ['session.created'],
-    ],
-  ])('honours a filter by %s', async (_name, filter, wanted) => {
-    const { id } = await create({ metadata: { labels: { n: '1' } } });
-    await service.sendMessage({ sessionId: id, message: Message.fromPartial({ content: 'x' }) });
-    await service.updateSession({
-      sessionId: id,
-      metadata: SessionMetadata.fromPartial({}),
-      context: undefined,
-    });
-    await create({ metadata: { labels: { n: '2' } } });
-    await service.closeSession({ sessionId: id, reason: '' });
-    const events = subscribe(filter(id), 0);
-    const seen: string[] = [];
-    while (seen.length < wanted.length) {
-      const { data } = await nextOf(events);
-      if (data['state'] !== 'closing') seen.push(data['event_type']!);
-    }
-    expect(seen).toEqual(wanted);
-    await events.return?.();
-  });
-
-  it('tells what happened, with the texts of the contract', async () => {
-    const stream = service.subscribeEvents(
-      { filter: undefined },
-      { metadata: { 'orchestrator-after-sequence': '0' } },
-    );
-    const events = iterate(stream);
-    const session = await create({ metadata: { name: 'n', ownerId: 'o', labels: { a: 'b' } } });
-    expect(await nextOf(events)).toMatchObject({
-      id: expect.stringMatching(/^[0-9a-f]{32}$/),
-      type: EventType.EVENT_TYPE_SESSION_CREATED,
-      source: 'orchestrator',
-      data: { session_id: session.id, name: 'n', owner_id: 'o', sequence: '1' },
-      metadata: { sessionId: session.id, labels: { a: 'b' }, priority: Priority.PRIORITY_NORMAL },
-    });
-    const message = Message.fromPartial({ id: 'm', content: 'x' });
-    await service.sendMessage({ sessionId: session.id, message });
-    expect(await nextOf(events)).toMatchObject({
-      type: EventType.EVENT_TYPE_UNSPECIFIED,
-      data: { message_id: 'm', role: 'user', session_id: session.id, event_type: 'message.sent' },
-    });
-    await service.closeSession({ sessionId: session.id, reason: 'done' });
-    expect(await nextOf(events)).toMatchObject({ data: { state: 'closing' } });
-    expect(await nextOf(events)).toMatchObject({
-      type: EventType.EVENT_TYPE_SESSION_CLOSED,
-      data: { session_id: session.id, reason: 'done', state: 'closed' },
-    });
-  });
-
-  it('begins with what comes, and resumes after a sequence without loss', async () => {
-    await create();
-    const live = subscribe({ type: EventType.EVENT_TYPE_SESSION_CREATED });
-    const first = live.next();
-    // The answer to a later call on the same connection: the subscription stands by now.
-    await service.getStatus({});
-    const { id } = await create();
-    expect((await first).value).toMatchObject({ data: { session_id: id, sequence: '2' } });
-    await live.return?.();
-    const ids = [];
-    for (let count = 0; count < 40; count += 1) ids.push((await create()).id);
-    const again = subscribe({}, 2);
-    const seen: string[] = [];
-    while (seen.length < 40) seen.push((await nextOf(again)).metadata!.sessionId);
-    expect(seen).toEqual(ids);
-    await expect(nextOf(subscribe({}, 10_000))).rejects.toMatchObject({ code: 'OUT_OF_RANGE' });
-    const wrong = service.subscribeEvents(
-      { filter: undefined },
-      { metadata: { 'orchestrator-after-sequence': 'x' } },
-    );
-    await expect(nextOf(iterate(wrong))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 });
 
