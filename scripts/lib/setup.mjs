@@ -78,6 +78,18 @@ const onPath = (command) =>
 /** @param {string} name @param {string} [command] @returns {DebianPackage} */
 const program = (name, command = name) => ({ name, present: () => onPath(command) });
 
+/** What speaks gRPC and has nothing of ours, for interoperability and comparison. */
+export const grpcPeerPackages = [
+  { name: 'python3-grpcio', present: () => existsSync('/usr/lib/python3/dist-packages/grpc') },
+  { name: 'python3-grpc-tools', present: () => existsSync('/usr/lib/python3/dist-packages/grpc_tools') },
+  program('golang-go', 'go'),
+  program('protoc-gen-go-1-3', 'protoc-gen-go'),
+  {
+    name: 'golang-google-grpc-dev',
+    present: () => existsSync('/usr/share/gocode/src/google.golang.org/grpc'),
+  },
+];
+
 /** What the tests drive or look at besides npm packages. */
 export const testPackages = [
   program('chromium'),
@@ -89,14 +101,7 @@ export const testPackages = [
   program('busybox'),
   program('tmux'),
   program('procps', 'ps'),
-  // Peers that have nothing of ours, for the gRPC door.
-  { name: 'python3-grpcio', present: () => existsSync('/usr/lib/python3/dist-packages/grpc') },
-  { name: 'python3-grpc-tools', present: () => existsSync('/usr/lib/python3/dist-packages/grpc_tools') },
-  program('golang-go', 'go'),
-  {
-    name: 'golang-google-grpc-dev',
-    present: () => existsSync('/usr/share/gocode/src/google.golang.org/grpc'),
-  },
+  ...grpcPeerPackages,
   { name: 'fonts-dejavu-core', present: () => existsSync('/usr/share/fonts/truetype/dejavu') },
 ];
 

@@ -10,6 +10,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   latency: async () => (await import('./latency.bench.ts')).benchLatency(),
   memory: async () => (await import('./memory.bench.ts')).benchMemory(),
   runs: async () => (await import('./runs.bench.ts')).benchRuns(),
+  grpc: async () => (await import('./grpc.bench.ts')).benchGrpc(),
   activation: async () => (await import('./activation.bench.ts')).benchActivation(),
 };
 

@@ -54,6 +54,20 @@ it('the assistant answers, where one is connected', async () => {
   expect(second.chunks.at(-1)).toMatchObject({ kind: 'end', outcome: 'cancelled' });
 });
 
+it('nothing is answered in a session that is closed meanwhile', async () => {
+  const { id } = core.agents.register({ name: 'assistant' });
+  core.agents.connect(id, {
+    deliverTask: () => undefined,
+    cancelTask: () => undefined,
+    deliverMessage: () => undefined,
+  });
+  const { done } = ask('hello');
+  const failed = expect(done).rejects.toMatchObject({ reason: 'session_closed' });
+  await settle();
+  await core.sessions.close(sessionId);
+  await failed;
+});
+
 it('a run of an agent answers with what it prints, as it prints it', async () => {
   const agentId = core.agents.register({ name: 'builder' }).id;
   const { chunks, done } = ask('build', { engine: 'agent:builder' });

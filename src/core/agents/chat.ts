@@ -1,3 +1,4 @@
+import { type Disposable, disposeAll, toDisposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import type { Run, RunnerResult } from '../runs/run.ts';
@@ -7,7 +8,7 @@ import type { Message, NewMessage } from '../sessions/message.ts';
 import type { MessageLog } from '../sessions/messageLog.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { waitFor } from '../waitFor.ts';
-import type { Conversations } from './conversations.ts';
+import { type Conversations, correlationKey } from './conversations.ts';
 
 /** Of what a run printed, the end that is kept as its answer, in characters. */
 const answerLimit = 64 * 1024;
@@ -51,7 +52,8 @@ export class Chat {
 
   /**
    * A reader that leaves early leaves a run going, and its answer is stored all the same. Errors: those of
-   * `Conversations.say` and of starting a run; `closed`.
+   * `Conversations.say` and of starting a run; `closed`,
+   * `session_closed`.
    */
   answer(sessionId: string, message: NewMessage, options: ChatOptions = {}): AsyncGenerator<ChatChunk, void> {
     const { sessions, conversations } = this.parts;
@@ -71,14 +73,14 @@ export class Chat {
     let answer: Message | undefined;
     let correlationId: string | undefined;
     const subscription = conversations.listen(sessionId, (reply) => {
-      if (reply.metadata.extra['correlation_id'] === correlationId) answer ??= reply;
+      if (reply.metadata.extra[correlationKey] === correlationId) answer ??= reply;
     });
     try {
       const said = conversations.say(sessionId, { ...message, role: 'user' });
       correlationId = said.correlationId;
       yield { kind: 'accepted', message: said.message };
-      const read = (): Message | undefined => answer;
-      const changes = (check: (reply: Message) => void) => conversations.listen(sessionId, check);
+      const read = (): Message | undefined => answer ?? this.checkOpen(sessionId);
+      const changes = (check: (what: unknown) => void) => this.onSessionChange(sessionId, check);
       const reply = await waitFor({ read, changes, closes: events.onDidClose, signal });
       yield { kind: 'text', text: reply.content };
       yield { kind: 'end', outcome: 'succeeded', answer: reply };
@@ -88,6 +90,23 @@ export class Chat {
     } finally {
       subscription.dispose();
     }
+  }
+
+  private onSessionChange(sessionId: string, check: (what: unknown) => void): Disposable {
+    const { conversations, events } = this.parts;
+    const subscriptions = [
+      conversations.listen(sessionId, check),
+      events.onDidAppend((event) => {
+        if (event.type === 'session.closed' && event.sessionId === sessionId) check(event);
+      }),
+    ];
+    return toDisposable(() => disposeAll(subscriptions));
+  }
+
+  /** Nothing is answered in a closed session. Error: `session_closed`. */
+  private checkOpen(sessionId: string): undefined {
+    if (this.parts.sessions.get(sessionId).state !== 'closed') return;
+    throw new OrchestratorError('FAILED_PRECONDITION', 'session_closed', 'the session was closed');
   }
 
   private async *byRun(
@@ -108,7 +127,8 @@ export class Chat {
     signal?.addEventListener('abort', abort, { once: true });
     const kept = this.keepAnswer(run, after);
     try {
-      const said = appendOr(abort, () => messages.append(sessionId, { ...message, role: 'user' }));
+      const question = { ...message, role: 'user', metadata: joinedBy(run, message.metadata) } as const;
+      const said = appendOr(abort, () => messages.append(sessionId, question));
       yield { kind: 'accepted', message: said, runId: run.id };
       for await (const text of runText(this.parts, run.id, after)) yield { kind: 'text', text };
       const { status } = await runs.waitForEnd(run.id);
@@ -129,14 +149,18 @@ export class Chat {
       }
       const { error } = await runs.waitForEnd(run.id);
       if (content === '' && error !== undefined) content = error.message;
-      const metadata = { extra: { run_id: run.id } };
-      return messages.append(run.sessionId, { role: 'assistant', content, metadata });
+      return messages.append(run.sessionId, { role: 'assistant', content, metadata: joinedBy(run) });
     } catch (error) {
       if (OrchestratorError.is(error, 'session_closed')) context.logger.debug('An answer came late', error);
       else context.failures.report(error, `store the answer of the run ${run.id}`);
       return undefined;
     }
   }
+}
+
+/** As an assistant's, question and answer keep what joins them: here the id of the run. */
+function joinedBy({ id }: Run, metadata: NewMessage['metadata'] = {}): NonNullable<NewMessage['metadata']> {
+  return { ...metadata, extra: { ...metadata.extra, [correlationKey]: id, run_id: id } };
 }
 
 /** Nobody is told of the answer to a message that could not be stored. */

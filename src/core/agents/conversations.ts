@@ -12,6 +12,9 @@ import type { AgentRegistry } from './agentRegistry.ts';
 /** Contract 001, section 6: what a session reads when its assistant does not answer in time. */
 export const timedOutText = 'Timed out waiting for assistant response.';
 
+/** Joins a question and its answer, among the extra texts of both. */
+export const correlationKey = 'correlation_id';
+
 /** Questions that wait for an answer, of all sessions. */
 const pendingLimit = 10_000;
 
@@ -42,7 +45,8 @@ export class Conversations implements Disposable {
 
   /**
    * Stores what is said; what a user says is sent to the assistant first, whose answer comes to the listeners. What
-   * cannot be sent is not stored. @returns the message, its `correlationId` where it was sent.
+   * cannot be sent is not stored. @returns the message, its `correlationId` where it was sent: question and answer both
+   * keep it (`correlation_id` of their extra texts).
    * Errors: `session_not_found`, `session_inactive`, `session_expired`, `invalid_request`, `agent_not_found`,
    * `agent_unavailable`, those of storing it.
    */
@@ -58,11 +62,25 @@ export class Conversations implements Disposable {
     const correlationId = ids.hexId();
     this.ask(agent, link, checked, correlationId);
     try {
-      return { message: this.messages.store(checked), correlationId };
+      return { message: this.messages.store(withCorrelation(checked, correlationId)), correlationId };
     } catch (error) {
       this.questions.delete(correlationId);
       throw error;
     }
+  }
+
+  /** Whether the answer to what was said is still to come. */
+  isWaiting({ metadata }: Message): boolean {
+    return this.questions.has(correlationOf(metadata) ?? '');
+  }
+
+  /** What was answered to it, if it was asked and is answered. Error: `session_not_found`. */
+  findAnswer({ sessionId, id, metadata }: Message): Message | undefined {
+    const correlationId = correlationOf(metadata);
+    if (correlationId === undefined) return undefined;
+    return this.messages
+      .list({ sessionId, after: id })
+      .find((message) => message.role === 'assistant' && correlationOf(message.metadata) === correlationId);
   }
 
   /** The agent that answers in every session, if one is connected. */
@@ -168,7 +186,7 @@ export class Conversations implements Disposable {
     const { ids, clock, failures, logger } = this.context;
     this.questions.delete(correlationId);
     try {
-      const metadata = { extra: { correlation_id: correlationId } };
+      const metadata = { extra: { [correlationKey]: correlationId } };
       const reply = { role: 'assistant', content, metadata } as const;
       const message = this.messages.store(checkMessage(sessionId, reply, ids.hexId(), clock.now()));
       this.listeners.get(sessionId)?.fire(message);
@@ -180,6 +198,18 @@ export class Conversations implements Disposable {
       return false;
     }
   }
+}
+
+function withCorrelation(message: Message, correlationId: string): Message {
+  const { metadata } = message;
+  return {
+    ...message,
+    metadata: { ...metadata, extra: { ...metadata.extra, [correlationKey]: correlationId } },
+  };
+}
+
+function correlationOf({ extra }: Message['metadata']): string | undefined {
+  return extra[correlationKey];
 }
 
 /** On the wire a missing text is an empty one. */

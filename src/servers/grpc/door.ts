@@ -1,7 +1,9 @@
+import { systemIds } from '../../base/ids.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import { type GrpcLimits, GrpcServer, type TcpOptions } from './grpcServer.ts';
 import { agentService } from './services/agentService.ts';
+import { gatewayService } from './services/gatewayService.ts';
 import { orchestratorService } from './services/orchestratorService.ts';
 import { runService } from './services/runService.ts';
 import { terminalService } from './services/terminalService.ts';
@@ -18,12 +20,13 @@ export interface GrpcDoorOptions {
 /** Opens the gRPC door of a core: every service that there is. Errors: those of `GrpcServer.start`. */
 export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer> {
   const { orchestrator, version } = options;
-  const facts = { version, startedAt: Date.now(), now: Date.now };
+  const facts = { version, startedAt: Date.now(), now: Date.now, newId: () => systemIds.hexId() };
   const server = new GrpcServer({
     ...options,
     services: [
       orchestratorService(orchestrator, facts),
       agentService(orchestrator, facts),
+      gatewayService(orchestrator, facts),
       terminalService(orchestrator),
       runService(orchestrator),
     ],

@@ -1,3 +1,4 @@
+import { OrchestratorError } from '../../base/errors.ts';
 import type { MessageType } from '../../protocol/rpc.ts';
 
 /** In front of each message: a byte that tells of compression, and the length in four bytes. */
@@ -34,4 +35,14 @@ export function joinMessages<O>(parts: readonly EncodedMessages<O>[]): EncodedMe
   if (parts.length === 1 && first !== undefined) return first;
   const longest = parts.reduce((most, part) => Math.max(most, part.longest), 0);
   return new EncodedMessages<O>(Buffer.concat(parts.map((part) => part.frames)), longest);
+}
+
+/** Error: RESOURCE_EXHAUSTED where a message is longer than `maxBytes`. */
+export function checkSize({ longest }: EncodedMessages<unknown>, maxBytes: number): void {
+  if (longest <= maxBytes) return;
+  throw new OrchestratorError(
+    'RESOURCE_EXHAUSTED',
+    'invalid_request',
+    `Sent message larger than max (${longest} vs. ${maxBytes})`,
+  );
 }

@@ -13,7 +13,7 @@ export interface RawCall {
   sendMetadata(metadata: Metadata): void;
 }
 
-export type CallStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
+export type CallStatus = Pick<StatusObject, 'code' | 'details'> & { readonly metadata: Metadata | null };
 
 /** Most unary calls are over before anything could abort them: what that takes is made only when asked for. */
 export class ServerCall implements CallContext {

@@ -1,7 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2';
-import { OrchestratorError } from '../../base/errors.ts';
 import type { MessageType } from '../../protocol/rpc.ts';
-import { EncodedMessages, encodeMessage } from './encodedMessages.ts';
+import { checkSize, EncodedMessages, encodeMessage } from './encodedMessages.ts';
 import type { Outgoing } from './rpcHandlers.ts';
 import type { ServerCall } from './serverCall.ts';
 
@@ -49,7 +48,7 @@ export async function writeMessages<O>(
         break;
       }
       const message = next.value instanceof EncodedMessages ? next.value : encodeMessage(type, next.value);
-      if (message.longest > maxMessageBytes) throw tooLarge(message.longest, maxMessageBytes);
+      checkSize(message, maxMessageBytes);
       call.sendMetadata(true);
       const drained = writer.add(message.frames);
       if (drained !== undefined) await drained;
@@ -107,12 +106,4 @@ class BatchWriter {
       stream.on('close', done);
     });
   }
-}
-
-function tooLarge(length: number, limit: number): OrchestratorError {
-  return new OrchestratorError(
-    'RESOURCE_EXHAUSTED',
-    'invalid_request',
-    `Sent message larger than max (${length} vs. ${limit})`,
-  );
 }
