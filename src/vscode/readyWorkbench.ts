@@ -16,7 +16,7 @@ import { IdLinkProvider } from './terminals/idLinks.ts';
 import { TerminalViews } from './terminals/terminalViews.ts';
 import { buildAgentRows } from './views/agentRows.ts';
 import { AgentsModel } from './views/agentsModel.ts';
-import { busyProgram, nameFromTitle } from './views/describe.ts';
+import { nameFromTitle } from './views/describe.ts';
 import { HistoryModel } from './views/historyModel.ts';
 import { LiveModel } from './views/liveModel.ts';
 import { buildHistoryRows, buildSessionRows, emptyRows, type RowTree } from './views/rows.ts';

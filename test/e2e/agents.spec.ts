@@ -79,7 +79,7 @@ describe('agents in the real VS Code', () => {
     await panel.locator('#step-1-output', { hasText: 'compiling' }).waitFor();
     await panel.locator('.step .progress', { hasText: '40 %' }).waitFor();
     expect(await panel.locator('.fact').allTextContents()).toContain('agent:builder');
-    await task('echo comp', /running 40 % · linking/).waitFor();
+    await task('echo comp', /running, 40 % · linking/).waitFor();
     await studio.row(/^Agent builder, 1 of 2 tasks/).waitFor();
     for (const theme of ['Light Modern', 'Dark High Contrast', 'Dark Modern'] as const) {
       await studio.workbench.setTheme(theme);

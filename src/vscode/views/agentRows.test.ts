@@ -72,10 +72,10 @@ describe('the agents', () => {
     expect(children.get('agent:a')).toEqual(['task:3:agent:a', 'task:1:agent:a', 'task:2:agent:a']);
     expect(row('task:1:agent:a')).toMatchObject({
       label: 'do 1',
-      description: 'running 40 % · building all · 1:02',
+      description: '40 % · building all · 1:02',
       context: 'task copyable canCancel taskRun hasOutput',
       icon: { id: 'loading~spin' },
-      accessibilityLabel: 'Task do 1, running 40 % · building all · 1:02',
+      accessibilityLabel: 'Task do 1, running, 40 % · building all · 1:02',
     });
     expect(row('task:2:agent:a')).toMatchObject({
       description: 'queued',

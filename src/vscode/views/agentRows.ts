@@ -36,7 +36,7 @@ export function buildAgentRows(input: AgentRowsInput): RowTree {
   return tree;
 }
 
-/** `running 40 % · building`, `queued`, `waits for an agent`, `failed · 08:14`: how a task is. */
+/** `40 % · building · 1:02`, `queued`, `waits for an agent`, `failed · 08:14`: how a task is. */
 export function describeTask(task: AgentTask, now: number): string {
   const { state, progress, progressMessage, startedAt, endedAt = task.createdAt } = task;
   switch (state) {
@@ -45,10 +45,11 @@ export function describeTask(task: AgentTask, now: number): string {
     case 'queued':
       return 'queued';
     case 'running': {
-      const share = progress > 0 ? ` ${Math.round(progress * 100)} %` : '';
+      // In a narrow side bar only the first word is seen: how far it is says that it runs.
+      const share = progress > 0 ? `${Math.round(progress * 100)} %` : 'running';
       const message = progressMessage === undefined ? [] : [oneLine(progressMessage, 60)];
       const elapsed = startedAt === undefined ? [] : [formatElapsed(now - startedAt)];
-      return [`running${share}`, ...message, ...elapsed].join(' · ');
+      return [share, ...message, ...elapsed].join(' · ');
     }
     case 'completed':
       return `succeeded · ${formatTime(endedAt, now)}`;
@@ -126,6 +127,7 @@ function taskRow(task: AgentTask, parentId: string, { now, isMotionReduced }: Ag
   // How far it is must be seen beside it in a narrow side bar; the tooltip has the whole.
   const label = oneLine(task.name, 24);
   const description = describeTask(task, now);
+  const isCounted = task.state === 'running' && task.progress > 0;
   return {
     // A task may go from one agent to the next.
     id: `task:${task.id}:${parentId}`,
@@ -137,7 +139,7 @@ function taskRow(task: AgentTask, parentId: string, { now, isMotionReduced }: Ag
     icon: taskIcon(task, isMotionReduced),
     context: tokens.join(' '),
     expansion: 'none',
-    accessibilityLabel: `Task ${label}, ${description}`,
+    accessibilityLabel: `Task ${label}, ${isCounted ? 'running, ' : ''}${description}`,
   };
 }
 

@@ -1,4 +1,3 @@
-import { systemIds } from '../../../base/ids.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import { isTaskEnded } from '../../../core/tasks/task.ts';
 import { mayTouch, permissionDenied } from '../../../core/terminals/owners.ts';
@@ -81,13 +80,14 @@ export function agentService(orchestrator: Orchestrator, facts: ServerFacts): Se
       const task = tasks.get(required(taskId, 'task_id'));
       return { task: taskMessage(task, inputOf(task.id)) };
     },
-    streamAgent: (requests, call) => streamAgent(orchestrator, (id) => checkAgent(id, call), requests, call),
+    streamAgent: (requests, call) =>
+      streamAgent(orchestrator, { facts, checkAccess: (id) => checkAgent(id, call) }, requests, call),
     sendMessage: ({ agentId, message }, call) => {
       required(agentId, 'agent_id');
       if (message === undefined) throw invalid('message is required');
       checkAgent(agentId, call);
       const sourceId = 'orchestrator';
-      const defaults = { id: systemIds.hexId(), time: facts.now(), sourceId, targetId: agentId };
+      const defaults = { id: facts.newId(), time: facts.now(), sourceId, targetId: agentId };
       const sent = agentMessageOf(message, defaults);
       agents.send(agentId, sent);
       return { messageId: sent.id, timestamp: dateOf(sent.time) };

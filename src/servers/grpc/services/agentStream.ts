@@ -1,13 +1,13 @@
 import { Bell } from '../../../base/bell.ts';
 import { type Disposable, DisposableStore } from '../../../base/disposable.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
-import { systemIds } from '../../../base/ids.ts';
 import type { AgentLink, AgentMessage } from '../../../core/agents/agentLink.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { AgentTask } from '../../../core/tasks/task.ts';
 import type { StreamAgentRequest, StreamAgentResponse } from '../../../protocol/gen/agent/v1/agent.ts';
 import type { CallContext } from '../rpcHandlers.ts';
 import { agentMessageOf, wireMessage } from './agentWire.ts';
+import type { ServerFacts } from './serverFacts.ts';
 import { TaskReports } from './taskReports.ts';
 import { taskStateMessage } from './taskMessages.ts';
 import { invalid } from './values.ts';
@@ -15,6 +15,12 @@ import { invalid } from './values.ts';
 /** What waits for an agent that does not read: its bytes, about, and its messages. Then nothing more is taken. */
 const waitingBytesLimit = 16 * 1024 * 1024;
 const waitingLimit = 1_000;
+
+export interface AgentStreamOptions {
+  readonly facts: ServerFacts;
+  /** Throws where the caller may not speak for the agent. */
+  readonly checkAccess: (agentId: string) => void;
+}
 
 type Core = Pick<Orchestrator, 'agents' | 'conversations' | 'tasks' | 'events'>;
 
@@ -24,11 +30,11 @@ type Core = Pick<Orchestrator, 'agents' | 'conversations' | 'tasks' | 'events'>;
  */
 export async function* streamAgent(
   core: Core,
-  checkAccess: (agentId: string) => void,
+  options: AgentStreamOptions,
   requests: AsyncIterable<StreamAgentRequest>,
   { signal }: CallContext,
 ): AsyncGenerator<StreamAgentResponse, void, undefined> {
-  const stream = new AgentStream(core, checkAccess);
+  const stream = new AgentStream(core, options);
   const onAbort = (): void => stream.ring();
   signal.addEventListener('abort', onAbort);
   void stream.read(requests);
@@ -55,7 +61,7 @@ class AgentStream implements AgentLink, Disposable {
   hasEnded = false;
   failure: { readonly error: unknown } | undefined;
   private readonly core: Core;
-  private readonly checkAccess: (agentId: string) => void;
+  private readonly options: AgentStreamOptions;
   private readonly bell = new Bell();
   private readonly disposables = new DisposableStore();
   private readonly waiting: AgentMessage[] = [];
@@ -64,9 +70,9 @@ class AgentStream implements AgentLink, Disposable {
   /** Of the tasks that were given over this stream, or reported of. */
   private readonly reports = new Map<string, TaskReports>();
 
-  constructor(core: Core, checkAccess: (agentId: string) => void) {
+  constructor(core: Core, options: AgentStreamOptions) {
     this.core = core;
-    this.checkAccess = checkAccess;
+    this.options = options;
   }
 
   ring(): void {
@@ -152,7 +158,7 @@ class AgentStream implements AgentLink, Disposable {
     if (given === '') throw invalid('first message must contain agent_id');
     const { agents, events } = this.core;
     const { id } = agents.get(given);
-    this.checkAccess(id);
+    this.options.checkAccess(id);
     this.agentId = id;
     this.disposables.add(agents.connect(id, this));
     this.disposables.add(
@@ -198,7 +204,8 @@ class AgentStream implements AgentLink, Disposable {
   }
 
   private defaults(sourceId: string) {
-    return { id: systemIds.hexId(), time: Date.now(), sourceId, targetId: 'orchestrator' };
+    const { facts } = this.options;
+    return { id: facts.newId(), time: facts.now(), sourceId, targetId: 'orchestrator' };
   }
 
   private send(message: AgentMessage): void {
