@@ -6,7 +6,8 @@ let studio: Studio;
 beforeEach(async () => {
   studio = await Studio.open({ name: 'reload' });
 });
-afterEach(async () => {
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await studio.workbench.screenshot(`failed-reload-${task.id}`);
   await studio[Symbol.asyncDispose]();
 });
 
