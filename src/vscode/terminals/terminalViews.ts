@@ -351,7 +351,10 @@ export class TerminalViews implements Disposable {
       const terminal = id === undefined ? undefined : this.options.orchestrator.terminals.find(id);
       if (tab === undefined || terminal === undefined) continue;
       const given = title.current;
-      if (!title.isRenamedTo(tab.name)) continue;
+      if (!title.isRenamedTo(tab.name)) {
+        if (title.isLate) pty.setName(given);
+        continue;
+      }
       if (tab.name.trim() !== '') this.options.onDidRenameTab(terminal, tab.name);
       // A tab without a name could not be told from others.
       else if (title.give(given)) pty.setName(given);
