@@ -6,7 +6,8 @@ let studio: Studio;
 beforeEach(async () => {
   studio = await Studio.open({ name: 'reload' });
 });
-afterEach(async () => {
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await studio.workbench.screenshot(`failed-reload-${task.id}`);
   await studio[Symbol.asyncDispose]();
 });
 
@@ -104,7 +105,10 @@ describe('what was open comes back', () => {
   it('after the browser was closed and opened again', async () => {
     const filled = await fill();
     const oldPage = studio.page;
+    const isClosed = oldPage.waitForEvent('close');
+    // Settles at once: the page still says goodbye to its server.
     await oldPage.close({ runBeforeUnload: true });
+    await isClosed;
     const run = await studio.waitForProcess(/^sleep 0\.1$/);
     await waitUntil('the run goes on without a window', () => !isAlive(run.pid));
     studio.workbench = await studio.browser.open(studio.server.url(studio.folder));

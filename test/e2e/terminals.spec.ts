@@ -34,7 +34,8 @@ async function agentTerminal(owner: string, printed: string): Promise<string> {
 /** The row of a live terminal; ended ones stay in the tree. */
 const live = (owner: string): RegExp =>
   new RegExp(`Terminal [^,]+, (?:running|idle|sleep) · ${owner}(?![:\\d])`);
-const ownBash = /Terminal bash[^,]*, (?:running|idle)/;
+/** The same for one that has no owner, by its name. */
+const own = (name: string): RegExp => new RegExp(`Terminal ${name}[^,]*, (?:running|idle|sleep)`);
 
 /** Ends every terminal, and waits until the window shows none. */
 async function endAll(): Promise<void> {
@@ -144,9 +145,9 @@ describe('a terminal that an agent started', () => {
 describe('names', () => {
   it('given in the tree show on the tab, and given on the tab in the tree', async () => {
     await studio.newTerminal();
-    await studio.chooseForRow(ownBash, 'Rename Terminal');
+    await studio.chooseForRow(own('bash'), 'Rename Terminal');
     await studio.workbench.answer('from the tree');
-    await studio.row(/Terminal from the tree/).waitFor();
+    await studio.row(own('from the tree')).waitFor();
     await waitUntil('the tab has it', async () =>
       (await studio.agent.call('openTabs')).includes('from the tree'),
     );
@@ -154,7 +155,7 @@ describe('names', () => {
     await studio.focusTerminal();
     await studio.workbench.runCommand('Terminal: Rename...');
     await studio.workbench.answer('from the tab');
-    await studio.row(/Terminal from the tab/).waitFor();
+    await studio.row(own('from the tab')).waitFor();
 
     // What runs in it is added, and never becomes a part of the name.
     await studio.typeInTerminal('sleep 72.5\n');
@@ -163,7 +164,7 @@ describe('names', () => {
     );
     await studio.workbench.runCommand('Terminal: Rename...');
     await studio.workbench.answer('build: sleep');
-    await studio.row(/Terminal build,/).waitFor();
+    await studio.row(own('build')).waitFor();
   });
 });
 
@@ -193,22 +194,27 @@ describe('ids', () => {
 
 describe('places', () => {
   it('are kept by a split and by the editor area over a reload', async () => {
+    // Restored before the terminal: until then VS Code cannot show one in the editor area.
+    await studio.waitForStatus(await studio.runTask('echo beside'), 'succeeded');
     await studio.newTerminal();
     await studio.typeInTerminal('echo left-$((1 + 1))\n');
     await studio.waitForTerminal(/left-2/);
-    await studio.chooseForRow(ownBash, 'Split Terminal');
+    await studio.chooseForRow(own('bash'), 'Split Terminal');
     await waitUntil('two side by side', async () => (await studio.splits()) === 2);
 
     const id = await agentTerminal('orchestrator:mover', 'moved-here');
-    await studio.chooseForRow(/orchestrator:mover/, 'Open Terminal in Editor Area');
+    await studio.chooseForRow(live('orchestrator:mover'), 'Open Terminal in Editor Area');
     await studio.editorTab(/mover/).waitFor();
     await studio.workbench.screenshot('terminals-places');
     const hosts = studio.server.extensionHostPids();
     await studio.workbench.reloadWindow();
     await studio.waitForNewExtensionHost(hosts);
     await studio.editorTab(/mover/).waitFor({ timeout: 30_000 });
+    await studio.waitForTerminal(/moved-here/);
+    expect(await studio.page.getByText('The editor could not be opened').count()).toBe(0);
+    await studio.workbench.screenshot('terminals-places-again');
     // The one in the editor area was in front, so the panel is still closed.
-    await studio.row(ownBash).first().click();
+    await studio.row(own('bash')).first().click();
     await waitUntil('two side by side again', async () => (await studio.splits()) === 2, { limitMs: 30_000 });
     expect((await studio.agent.call('getTerminalSessionInfo', id)).is_alive).toBe(true);
   });
@@ -228,7 +234,7 @@ describe('places', () => {
   it('in the editor area are reached by dragging the row of a terminal or its tab', async () => {
     await agentTerminal('orchestrator:dragged', 'dragged-row');
     const editors = studio.page.locator('.editor-group-container').first();
-    await studio.drag(studio.row(/orchestrator:dragged/).first(), editors);
+    await studio.drag(studio.row(live('orchestrator:dragged')), editors);
     await studio.editorTab(/dragged|bash/).waitFor();
     await studio.waitForTerminal(/dragged-row/);
     await studio.workbench.screenshot('terminals-dragged-row');

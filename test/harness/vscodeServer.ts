@@ -41,7 +41,7 @@ export interface VscodeServerOptions {
 export class VscodeServer implements AsyncDisposable {
   readonly port: number;
   readonly folders: ServerFolders;
-  /** The XDG folders that programs started from this editor see, away from the user's own. */
+  /** HOME and the XDG folders of this editor and its shells: no start-up file of whoever runs the tests matters. */
   readonly home: string;
   readonly #mark: string;
   readonly #root: TempDir;
@@ -131,6 +131,9 @@ export class VscodeServer implements AsyncDisposable {
   #environment(): Record<string, string> {
     return {
       [marker]: this.#mark,
+      HOME: this.home,
+      // With a home of its own; what this process itself caches was found by its own HOME before.
+      XDG_CACHE_HOME: join(this.home, 'k'),
       XDG_CONFIG_HOME: join(this.home, 'c'),
       XDG_DATA_HOME: join(this.home, 'd'),
       XDG_STATE_HOME: join(this.home, 's'),

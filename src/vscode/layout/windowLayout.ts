@@ -50,6 +50,7 @@ export class WindowLayoutKeeper implements Disposable {
    */
   async restore(isFirst: boolean, isReopening: boolean): Promise<void> {
     const layout = await readWindowLayout(this.stateDir);
+    let reopening: Promise<void> | undefined;
     try {
       if (layout === undefined) return;
       if (isFirst && layout.sessionId === vscode.env.sessionId) {
@@ -60,11 +61,13 @@ export class WindowLayoutKeeper implements Disposable {
         // Another browser, or one that was ended before it had saved its tabs.
         this.reopenPanels(layout.runPanels);
       }
-      if (isReopening) this.terminals.restore(layout.terminals);
+      // Not waited for: what opens meanwhile is to be saved.
+      if (isReopening) reopening = this.terminals.restore(layout.terminals);
     } finally {
       this.isRestoring = false;
       this.save();
     }
+    await reopening;
   }
 
   /** The window closes or another one serves: what is listed now stays. */

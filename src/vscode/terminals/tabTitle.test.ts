@@ -32,4 +32,16 @@ describe('the title of a tab', () => {
     expect(title.give('server')).toBe(false);
     expect(title.isRenamedTo('bash')).toBe(true);
   });
+
+  it('is late while the tab shows what came before', () => {
+    const title = new TabTitle('terminal');
+    expect(title.isLate).toBe(false);
+    title.give('bash');
+    title.isRenamedTo('terminal');
+    expect(title.isLate).toBe(true);
+    title.isRenamedTo('bash');
+    expect(title.isLate).toBe(false);
+    title.isRenamedTo('server');
+    expect(title.isLate).toBe(false);
+  });
 });

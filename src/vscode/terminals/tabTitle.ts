@@ -39,4 +39,12 @@ export class TabTitle {
     this._current = shown;
     return true;
   }
+
+  /**
+   * Whether the tab still shows what came before, at the last look. VS Code sets the name that a tab was made with once
+   * more when its terminal starts: what it was told just before that is lost, and has to be told again.
+   */
+  get isLate(): boolean {
+    return this.shown !== undefined && this.shown !== this._current && this.given.length > 0;
+  }
 }

@@ -10,6 +10,7 @@ import { setContext } from '../ui/windowLink.ts';
 import { terminalTitle } from '../views/describe.ts';
 import { terminalIcon } from '../views/rows.ts';
 import type { OpenTerminal } from '../layout/windowFile.ts';
+import { brokenTabs, editorAreaIsReady, editorColumns } from './editorArea.ts';
 import { OrchestratorPty } from './orchestratorPty.ts';
 import { TabTitle } from './tabTitle.ts';
 
@@ -27,6 +28,11 @@ export interface TerminalViewsOptions {
 
 /** VS Code tells nobody that a tab was renamed: its name is looked at this often. */
 const namePollMs = 1_000;
+
+/** A terminal that VS Code could not show in the editor area is put there again after this time … */
+const mendDelayMs = 500;
+/** … and this often, before it goes into the panel instead. */
+const maxMends = 10;
 
 interface View {
   readonly pty: OrchestratorPty;
@@ -46,6 +52,10 @@ export class TerminalViews implements Disposable {
   private readonly resources = new DisposableStore();
   private readonly layoutChanged = new vscode.EventEmitter<{ readonly isNew: boolean }>();
   private views: View[] = [];
+  /** Of the editor area, as long as the window cannot show them there. */
+  private awaited: readonly OpenTerminal[] = [];
+  private mends = 0;
+  private isMending = false;
   private pendingSplit: { readonly terminal: Terminal; readonly besideId: string } | undefined;
   private _isShuttingDown = false;
 
@@ -57,7 +67,12 @@ export class TerminalViews implements Disposable {
     this.resources.add(vscode.window.onDidOpenTerminal((tab) => this.noteOpened(tab)));
     this.resources.add(vscode.window.onDidCloseTerminal((tab) => this.noteClosed(tab)));
     this.resources.add(vscode.window.onDidChangeActiveTerminal(() => this.noteActive()));
-    this.resources.add(vscode.window.tabGroups.onDidChangeTabs(() => this.noteLayout()));
+    this.resources.add(
+      vscode.window.tabGroups.onDidChangeTabs(() => {
+        this.noteLayout();
+        this.mendSoon();
+      }),
+    );
     const poll = setInterval(() => this.adoptNames(), namePollMs);
     this.resources.add(toDisposable(() => clearInterval(poll)));
   }
@@ -157,18 +172,14 @@ export class TerminalViews implements Disposable {
   }
 
   /** Opens tabs for those that live, in order, and starts nothing. */
-  restore(remembered: readonly OpenTerminal[]): void {
-    for (const entry of remembered) {
-      const terminal = this.options.orchestrator.terminals.find(entry.id);
-      if (terminal === undefined || terminal.state === 'exited' || this.openIds().includes(entry.id))
-        continue;
-      const tab = vscode.window.createTerminal(
-        this.createOptions(terminal, undefined, entry.place, entry.title),
-      );
-      this.noteOpened(tab);
-      // Only the one that was in front, and without the focus: the person may already be typing elsewhere.
-      if (entry.isActive) tab.show(true);
-    }
+  async restore(remembered: readonly OpenTerminal[]): Promise<void> {
+    this.awaited = remembered.filter(({ place }) => place.kind === 'editor');
+    for (const entry of remembered) if (entry.place.kind !== 'editor') this.reopen(entry);
+    // VS Code keeps broken tabs of the window before.
+    this.mendSoon();
+    if (this.awaited.length === 0) return;
+    await editorAreaIsReady(this.options.reachWindow);
+    this.reopenAwaited();
   }
 
   /** Nobody loses a terminal by this: every tab only detaches. The list of what is open stays as it is. */
@@ -180,6 +191,52 @@ export class TerminalViews implements Disposable {
   dispose(): void {
     this._isShuttingDown = true;
     this.resources.dispose();
+  }
+
+  private reopen({ id, title, place, isActive }: OpenTerminal): void {
+    const terminal = this.options.orchestrator.terminals.find(id);
+    if (terminal === undefined || terminal.state === 'exited' || this.openIds().includes(id)) return;
+    const tab = vscode.window.createTerminal(this.createOptions(terminal, undefined, place, title));
+    this.noteOpened(tab);
+    // Only the one that was in front, and without the focus: the person may already be typing elsewhere.
+    if (isActive) tab.show(true);
+  }
+
+  private reopenAwaited(): void {
+    if (this._isShuttingDown) return;
+    const entries = this.awaited;
+    this.awaited = [];
+    for (const entry of entries) this.reopen(entry);
+    this.noteLayout();
+  }
+
+  private mendSoon(): void {
+    if (this.isMending || this._isShuttingDown || brokenTabs().length === 0) return;
+    this.isMending = true;
+    this.mend()
+      .catch((error: unknown) => {
+        this.options.logger.warn('a broken tab of a terminal could not be replaced', error);
+      })
+      .finally(() => {
+        this.isMending = false;
+      });
+  }
+
+  /** Replaces tabs that came before the window could show terminals in its editor area (editorArea.ts). */
+  private async mend(): Promise<void> {
+    const { logger, reachWindow } = this.options;
+    logger.info('the window could not show a terminal in its editor area yet: once more');
+    this.mends += 1;
+    const isLost = (id: string): boolean =>
+      this.views.some((view) => view.pty.terminalId === id && !view.isInEditor);
+    const lost = this.layout().filter(({ id, place }) => place.kind === 'editor' && isLost(id));
+    this.awaited =
+      this.mends <= maxMends ? lost : lost.map((entry) => ({ ...entry, place: { kind: 'panel' } }));
+    for (const { id } of lost) this.detach(id);
+    await vscode.window.tabGroups.close(brokenTabs(), true);
+    await new Promise<void>((resolve) => setTimeout(resolve, mendDelayMs));
+    await reachWindow();
+    this.reopenAwaited();
   }
 
   private createOptions(
@@ -260,15 +317,16 @@ export class TerminalViews implements Disposable {
     if (terminal !== undefined && terminal.state !== 'exited') this.options.onDidCloseTab(terminal);
   }
 
-  /** What is open, in order. */
+  /** What is open, in order, and what is about to be. */
   layout(): OpenTerminal[] {
     this.adoptPlaces();
     const active = vscode.window.activeTerminal;
-    return this.views.flatMap(({ pty, name, place, tab }): OpenTerminal[] => {
+    const shown = this.views.flatMap(({ pty, name, place, tab }): OpenTerminal[] => {
       const id = pty.terminalId;
       if (id === undefined || tab === undefined) return [];
       return [{ id, name, title: tab.name, place, isActive: tab === active }];
     });
+    return [...shown, ...this.awaited.filter(({ id }) => !shown.some((one) => one.id === id))];
   }
 
   /**
@@ -293,7 +351,10 @@ export class TerminalViews implements Disposable {
       const terminal = id === undefined ? undefined : this.options.orchestrator.terminals.find(id);
       if (tab === undefined || terminal === undefined) continue;
       const given = title.current;
-      if (!title.isRenamedTo(tab.name)) continue;
+      if (!title.isRenamedTo(tab.name)) {
+        if (title.isLate) pty.setName(given);
+        continue;
+      }
       if (tab.name.trim() !== '') this.options.onDidRenameTab(terminal, tab.name);
       // A tab without a name could not be told from others.
       else if (title.give(given)) pty.setName(given);
@@ -309,18 +370,6 @@ export class TerminalViews implements Disposable {
   private noteLayout(isNew = false): void {
     this.layoutChanged.fire({ isNew });
   }
-}
-
-/** Columns of the terminals in the editor area, by the label of their tab. */
-function editorColumns(): Map<string, number[]> {
-  const columns = new Map<string, number[]>();
-  for (const { tabs, viewColumn } of vscode.window.tabGroups.all) {
-    for (const { input, label } of tabs) {
-      if (!(input instanceof vscode.TabInputTerminal)) continue;
-      columns.set(label, [...(columns.get(label) ?? []), viewColumn]);
-    }
-  }
-  return columns;
 }
 
 function unreachable(): never {
