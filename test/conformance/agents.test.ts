@@ -11,6 +11,7 @@ import {
   type Task,
   TaskState,
 } from '../../src/protocol/gen/agent/v1/agent.ts';
+import { RunRequest, RunServiceDefinition } from '../../src/protocol/gen/run/v1/run.ts';
 import { GrpcCore } from '../harness/grpcCore.ts';
 import { allProcesses, isAlive, waitUntil } from '../harness/processes.ts';
 import { generateStubs, PythonAgent, type PythonAgentOptions } from '../harness/pythonAgent.ts';
@@ -221,10 +222,18 @@ describe('an agent in Python', () => {
   it('carries out runs', async () => {
     await startAgent('worker');
     const { runs, tasks } = served.core;
-    const run = await runs.start({ task: 'echo on; exit 4', sessionId, engine: 'agent:worker' });
-    const ended = await runs.waitForEnd(run.id);
+    const service = (await served.connect()).service(RunServiceDefinition);
+    const request = RunRequest.fromPartial({
+      task: 'echo on; exit 4',
+      sessionId,
+      engine: 'agent:worker',
+    });
+    const runId = (await service.startRun({ request })).run?.id ?? '';
+    const ended = await runs.waitForEnd(runId);
     expect(ended).toMatchObject({ status: 'failed', steps: [{ exitCode: 4 }] });
-    const [chunk] = tasks.readOutput(ended.taskId ?? '', 0);
+    const { run } = await service.getRun({ runId });
+    expect(run).toMatchObject({ taskId: ended.taskId, request: { engine: 'agent:worker' } });
+    const [chunk] = tasks.readOutput(run?.taskId ?? '', 0);
     expect(Buffer.from(chunk?.data ?? []).toString()).toBe('on\n');
   });
 });

@@ -45,6 +45,7 @@ export function runOf(message: RunMessage): Omit<Run, 'result'> {
     stepMode: stepMode === undefined ? undefined : stepModeOf(stepMode),
     error,
     retryOf: given(message.retryOf),
+    taskId: given(message.taskId),
   };
 }
 
@@ -63,6 +64,7 @@ export function runRequestMessage(request: RunRequest): RunRequestMessage {
     rows: request.rows ?? 0,
     requestedBy: request.requestedBy ?? '',
     isEnvWhole: request.isEnvWhole ?? false,
+    engine: request.engine ?? '',
   });
 }
 
@@ -80,6 +82,7 @@ function requestOf(message: RunRequestMessage): RunRequest {
     rows: given(message.rows),
     requestedBy: given(message.requestedBy),
     isEnvWhole: message.isEnvWhole ? true : undefined,
+    engine: given(message.engine),
   };
 }
 

@@ -30,8 +30,19 @@ const stepStatuses: Readonly<Record<RunStepState['status'], StepStatus>> = {
 };
 
 export function runMessage(run: Run): RunMessage {
-  const { id, sessionId, createdAt, startedAt, endedAt, isAborting, terminalIds, error, retryOf, stepMode } =
-    run;
+  const {
+    id,
+    sessionId,
+    createdAt,
+    startedAt,
+    endedAt,
+    isAborting,
+    terminalIds,
+    error,
+    retryOf,
+    stepMode,
+    taskId,
+  } = run;
   return {
     id,
     sessionId,
@@ -45,6 +56,7 @@ export function runMessage(run: Run): RunMessage {
     terminalIds: [...terminalIds],
     error,
     retryOf: retryOf ?? '',
+    taskId: taskId ?? '',
     hasResult: run.result !== undefined,
     stepMode: stepMode === undefined ? undefined : { mode: stepMode.mode, reason: stepMode.reason ?? '' },
   };
@@ -70,6 +82,7 @@ export function runRequestOf(message: RunRequestMessage, requestedBy: string | n
     cols: given(cols),
     rows: given(rows),
     requestedBy: requestedBy ?? given(message.requestedBy),
+    engine: given(message.engine),
   };
 }
 
@@ -88,6 +101,7 @@ function requestMessage(request: RunRequest): RunRequestMessage {
     cols: request.cols ?? 0,
     rows: request.rows ?? 0,
     requestedBy: request.requestedBy ?? '',
+    engine: request.engine ?? '',
   };
 }
 

@@ -83,7 +83,11 @@ export interface Run {
   retryOf: string;
   hasResult: boolean;
   /** How its steps are told apart, once that is known. */
-  stepMode: RunStepMode | undefined;
+  stepMode:
+    | RunStepMode
+    | undefined;
+  /** Of an agent's run, the task that it is there: what it prints comes by AgentService.StreamTask. */
+  taskId: string;
 }
 
 export interface RunStepMode {
@@ -118,6 +122,8 @@ export interface RunRequest {
   requestedBy: string;
   /** `env` is the whole environment: nothing is inherited from the orchestrator. */
   isEnvWhole: boolean;
+  /** What carries it out: `shell`, or `agent:NAME` for a registered agent; the shell when empty. */
+  engine: string;
 }
 
 export interface RunRequest_EnvEntry {
@@ -298,6 +304,7 @@ function createBaseRun(): Run {
     retryOf: "",
     hasResult: false,
     stepMode: undefined,
+    taskId: "",
   };
 }
 
@@ -344,6 +351,9 @@ export const Run: MessageFns<Run> = {
     }
     if (message.stepMode !== undefined) {
       RunStepMode.encode(message.stepMode, writer.uint32(114).fork()).join();
+    }
+    if (message.taskId !== "") {
+      writer.uint32(122).string(message.taskId);
     }
     return writer;
   },
@@ -473,6 +483,14 @@ export const Run: MessageFns<Run> = {
             message.stepMode = RunStepMode.decode(reader, reader.uint32());
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -510,6 +528,7 @@ export const Run: MessageFns<Run> = {
     message.stepMode = (object.stepMode !== undefined && object.stepMode !== null)
       ? RunStepMode.fromPartial(object.stepMode)
       : undefined;
+    message.taskId = object.taskId ?? "";
     return message;
   },
 };
@@ -595,6 +614,7 @@ function createBaseRunRequest(): RunRequest {
     rows: 0,
     requestedBy: "",
     isEnvWhole: false,
+    engine: "",
   };
 }
 
@@ -635,6 +655,9 @@ export const RunRequest: MessageFns<RunRequest> = {
     }
     if (message.isEnvWhole !== false) {
       writer.uint32(96).bool(message.isEnvWhole);
+    }
+    if (message.engine !== "") {
+      writer.uint32(106).string(message.engine);
     }
     return writer;
   },
@@ -751,6 +774,14 @@ export const RunRequest: MessageFns<RunRequest> = {
             message.isEnvWhole = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.engine = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -788,6 +819,7 @@ export const RunRequest: MessageFns<RunRequest> = {
     message.rows = object.rows ?? 0;
     message.requestedBy = object.requestedBy ?? "";
     message.isEnvWhole = object.isEnvWhole ?? false;
+    message.engine = object.engine ?? "";
     return message;
   },
 };
