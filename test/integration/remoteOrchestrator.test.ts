@@ -131,7 +131,8 @@ describe('another orchestrator', () => {
     const from = Number(/line (\d+)\r\n$/.exec(output.text())?.[1] ?? 0);
     await waitUntil('it goes on', () => output.text().includes(`line ${from + 50}\r\n`));
     await remote.terminals.write(terminal.id, '\x03');
-    const numbers = [...output.text().matchAll(/^line (\d+)\r$/gm)].map(([, number]) => Number(number));
+    // The first one may stand behind a prompt.
+    const numbers = [...output.text().matchAll(/line (\d+)\r$/gm)].map(([, number]) => Number(number));
     expect(numbers).toEqual(numbers.map((_, index) => index + 1));
     await remote.terminals.kill(terminal.id);
     await waitUntil('the end comes', () => output.hasEnded());
