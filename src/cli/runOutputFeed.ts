@@ -37,6 +37,7 @@ export function feedRunOutput(output: RunOutput, stored: Pick<OrchestratorEvent,
     }
     case 'runner.step.execution.completed': {
       const { terminal_id, output_from, output_to } = event.data.result;
+      if (terminal_id === null || output_from === null || output_to === null) break;
       output.stepReaches(event.data.step, terminal_id, output_from, output_to, true);
       break;
     }
