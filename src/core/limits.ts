@@ -17,6 +17,8 @@ export interface OrchestratorLimits {
   readonly taskOutputBytes: number;
   /** How long an assistant may take to answer a message, in milliseconds. Default 30 s. */
   readonly replyLimitMs: number;
+  /** Container tasks that run or wait for another try, at a time. Default 64. They take no place of a run. */
+  readonly maxContainerTasks: number;
   /** How much output of one terminal is kept, in bytes. Default 32 MiB. */
   readonly recordLimitBytes: number;
   /** Live terminals of one agent with all agents below it; 0 sets no limit. Default 256. A person has none. */
@@ -35,6 +37,7 @@ export interface OrchestratorLimits {
 
 export const defaultLimits: OrchestratorLimits = {
   maxConcurrentRuns: 8,
+  maxContainerTasks: 64,
   maxSessions: 1_000,
   sessionIdleMs: 10 * 60 * 1_000,
   agentSilenceMs: 90 * 1_000,

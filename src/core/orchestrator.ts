@@ -4,11 +4,13 @@ import type { Event } from '../base/emitter.ts';
 import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
+import { ContainerTaskManager } from './containerTasks/containerTaskManager.ts';
 import type { CoreContext } from './context.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
+import type { ContainerTaskPlaces } from './ports/containerTasks.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
@@ -39,6 +41,8 @@ export interface OrchestratorDependencies {
   readonly shellFiles?: ShellFiles | undefined;
   /** Without it, nothing is known of what terminals use. */
   readonly processMetrics?: ProcessMetrics | undefined;
+  /** Without it there are no container tasks. */
+  readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -67,6 +71,8 @@ export class Orchestrator {
   /** Terminals as seed 003 has them: its operations, data and error texts, for every door. */
   readonly terminalSessions: TerminalSessions;
   readonly runs: RunManager;
+  /** Undefined where the composition has no place for them. */
+  readonly containerTasks: ContainerTaskManager | undefined;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -129,6 +135,13 @@ export class Orchestrator {
       now: () => clock.now(),
     });
     this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals));
+    const { containerTaskPlaces: places } = dependencies;
+    if (places !== undefined) {
+      const { sessions, runs } = this;
+      this.containerTasks = this.disposables.add(
+        new ContainerTaskManager(this.context, { sessions, runs, places, containers: undefined }),
+      );
+    }
   }
 
   /** True once start() is through. */
@@ -193,6 +206,7 @@ export class Orchestrator {
     this.killLeftovers();
     this._isReady = true;
     executor.open();
+    this.containerTasks?.resume();
     this.sessions.resumeClosing();
     this.keeper.watch();
     this.meter.watch();
@@ -276,6 +290,8 @@ export class Orchestrator {
 
   /** Ends what runs in a session, runs first: they end their own terminals. */
   private async endMembers(sessionId: string): Promise<void> {
+    // First, so that none is started again.
+    await this.containerTasks?.stopAll(sessionId);
     const runs = this.runs.active().filter((run) => run.sessionId === sessionId);
     await Promise.all(
       runs.map(async (run) => {

@@ -80,6 +80,13 @@ const migrations: readonly string[] = [
 
   ALTER TABLE event ADD COLUMN extra TEXT;
   `,
+  `
+  CREATE TABLE containerTask (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 export const schemaVersion = migrations.length;

@@ -106,6 +106,7 @@ function checkWholly(database: DatabaseSync, path: string): void {
     ['terminal', 'json'],
     ['run', 'json'],
     ['message', 'json'],
+    ['containerTask', 'json'],
     ['event', 'data'],
   ] as const) {
     const broken = database.prepare(`SELECT 1 FROM ${table} WHERE NOT json_valid(${column}) LIMIT 1`).get();

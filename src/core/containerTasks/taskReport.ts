@@ -14,6 +14,8 @@ export interface TaskReport {
   readonly result?: CallbackResult | undefined;
   /** What its program ended with that the exit code does not say. */
   readonly endMessage?: string | undefined;
+  /** The worker waits for its container, or has it. */
+  readonly isContainerWanted?: boolean | undefined;
   readonly containerId?: string | undefined;
   /** `host:port` on which the container's own port answers. */
   readonly podAddress?: string | undefined;
@@ -32,6 +34,8 @@ export function reduceTaskReport(
   switch (type) {
     case 'container_task.callback':
       return reduceCallback(report ?? emptyTaskReport, data);
+    case 'container_task.container_wanted':
+      return { ...(report ?? emptyTaskReport), isContainerWanted: true };
     case 'container_task.container': {
       const { container_id: id, pod_address: address } = data;
       return {

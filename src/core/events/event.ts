@@ -86,6 +86,17 @@ export interface CoreEventData {
   };
   'run.updated': { readonly is_aborting: boolean };
   'run.removed': { readonly task: string };
+  /** A container task started, ended, or waits for another try; what its executions report is in their runs. */
+  'container_task.updated': {
+    readonly task_id: string;
+    readonly name: string;
+    readonly state: string;
+    readonly failures: number;
+    /** Milliseconds since the epoch; null unless it waits. */
+    readonly next_start_at: number | null;
+    readonly error: string | null;
+  };
+  'container_task.removed': { readonly task_id: string; readonly name: string };
   'processHost.lost': {
     readonly error: string;
     readonly ended_runs: number;

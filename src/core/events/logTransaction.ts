@@ -38,6 +38,7 @@ export class RecordingTransaction implements LogTransaction {
       session: this.state.sessions,
       terminal: this.state.terminals,
       run: this.state.liveRuns,
+      containerTask: this.state.containerTasks,
     };
     const value = mirrored[kind].get(id) as StoredKinds[K] | undefined;
     // Runs that have ended are the only thing that the mirror does not hold.

@@ -1,3 +1,4 @@
+import type { ContainerTask } from '../containerTasks/containerTask.ts';
 import type { Store, StoredKind, StoredKinds } from '../ports/store.ts';
 import { isRunEnded, type Run } from '../runs/run.ts';
 import type { Session } from '../sessions/session.ts';
@@ -21,12 +22,15 @@ export class StateMirror {
   private readonly _sessions = new Map<string, Session>();
   private readonly _terminals = new Map<string, Terminal>();
   private readonly _liveRuns = new Map<string, Run>();
+  private readonly _containerTasks = new Map<string, ContainerTask>();
   /** By session: its live terminals and runs. */
   private readonly liveCounts = new Map<string, number>();
 
   constructor(store: Store) {
     for (const value of store.list('session')) this.apply({ kind: 'session', id: value.id, value });
     for (const value of store.list('terminal')) this.apply({ kind: 'terminal', id: value.id, value });
+    for (const value of store.list('containerTask'))
+      this.apply({ kind: 'containerTask', id: value.id, value });
     for (const value of liveRunsOf(store)) this.apply({ kind: 'run', id: value.id, value });
   }
 
@@ -42,6 +46,10 @@ export class StateMirror {
     return this._liveRuns;
   }
 
+  get containerTasks(): ReadonlyMap<string, ContainerTask> {
+    return this._containerTasks;
+  }
+
   /** How many terminals and runs of the session have not ended. */
   liveCount(sessionId: string): number {
     return this.liveCounts.get(sessionId) ?? 0;
@@ -49,7 +57,8 @@ export class StateMirror {
 
   /** By how much a change raises or lowers its session's `liveCount`. */
   liveDelta(change: StateChange): { readonly sessionId: string; readonly delta: number } | undefined {
-    if (change.kind === 'session') return undefined;
+    // A container task is as busy as its run is.
+    if (change.kind === 'session' || change.kind === 'containerTask') return undefined;
     const before = change.kind === 'run' ? this._liveRuns.get(change.id) : this._terminals.get(change.id);
     const sessionId = change.value?.sessionId ?? before?.sessionId;
     if (sessionId === undefined) return undefined;
@@ -67,6 +76,9 @@ export class StateMirror {
         break;
       case 'terminal':
         setOrDelete(this._terminals, change.id, change.value);
+        break;
+      case 'containerTask':
+        setOrDelete(this._containerTasks, change.id, change.value);
         break;
       case 'run':
         setOrDelete(this._liveRuns, change.id, isLive(change.value) ? change.value : undefined);

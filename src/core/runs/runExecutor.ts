@@ -7,7 +7,7 @@ import type { PtyManager } from '../terminals/ptyManager.ts';
 import { reduceRun } from './reducer.ts';
 import { isRunEnded, type Run } from './run.ts';
 import { appendRunEnd, hostLostEnd, type RunEnd } from './runEnd.ts';
-import { shellRunSpec } from './shellRunSpec.ts';
+import { isTaskRun, type RunWorkers, shellWorker, taskWorker } from './runWorkers.ts';
 import { WorkerIngest } from './workerIngest.ts';
 
 /** What a worker gets to end after an abort before it is killed: its own escalation takes less. */
@@ -20,6 +20,8 @@ const connectionAttempts = 3;
 /** The core's hold on the worker of one run. Without one, a live run waits for its turn. */
 interface WorkerLink {
   readonly id: string;
+  /** An execution of a container task: such run for days, and take no place of those that are waited for. */
+  readonly isTask: boolean;
   /** `ended`: the run has, the worker has not yet. */
   phase: 'connecting' | 'starting' | 'started' | 'ended';
 }
@@ -34,6 +36,7 @@ export class RunExecutor implements Disposable {
   private readonly ingest: WorkerIngest;
   private readonly links = new Map<string, WorkerLink>();
   private readonly timers = new DisposableMap<string, Disposable>();
+  private containerTasks: RunWorkers | undefined;
   private isOpen = false;
   private isDisposed = false;
 
@@ -64,6 +67,11 @@ export class RunExecutor implements Disposable {
     this.ingest.flushAll();
   }
 
+  /** Who says what the workers of container tasks are started with. */
+  setContainerTasks(tasks: RunWorkers): void {
+    this.containerTasks = tasks;
+  }
+
   /** From now on runs get workers. */
   open(): void {
     this.isOpen = true;
@@ -74,11 +82,12 @@ export class RunExecutor implements Disposable {
   pump(): void {
     if (!this.isOpen || this.isDisposed) return;
     for (const run of this.context.state.liveRuns.values()) {
-      if (this.links.size >= this.context.limits.maxConcurrentRuns) return;
+      const isTask = isTaskRun(run);
+      if (!isTask && this.isFull()) continue;
       if (this.links.has(run.id) || run.status !== 'queued') continue;
       // It could not be started, and this could not be stored yet.
       if (this.timers.has(finishKey(run.id))) continue;
-      this.links.set(run.id, { id: run.id, phase: 'connecting' });
+      this.links.set(run.id, { id: run.id, isTask, phase: 'connecting' });
       void this.launch(run.id);
     }
   }
@@ -119,18 +128,23 @@ export class RunExecutor implements Disposable {
         for (const id of lost) this.endIn(tx, id, hostLostEnd, clock.now());
       });
     }
-    for (const id of followed) this.links.set(id, { id, phase: 'started' });
+    for (const id of followed) {
+      this.links.set(id, { id, isTask: isTaskRun(state.liveRuns.get(id)), phase: 'started' });
+    }
     const endings: Promise<void>[] = [];
     for (const worker of byId.values()) {
       if (this.links.has(worker.id)) continue;
       if (!worker.isAlive) {
         endings.push(this.removeWorker(worker.id));
-      } else if (store.get('run', worker.id) === undefined) {
+        continue;
+      }
+      const run = store.get('run', worker.id);
+      if (run === undefined) {
         this.context.logger.warn(
           `The worker ${worker.id} belongs to no run that the store knows; it goes on`,
         );
       } else {
-        this.links.set(worker.id, { id: worker.id, phase: 'ended' });
+        this.links.set(worker.id, { id: worker.id, isTask: isTaskRun(run), phase: 'ended' });
         followed.push(worker.id);
       }
     }
@@ -236,13 +250,20 @@ export class RunExecutor implements Disposable {
   private async startWorker(run: Run): Promise<void> {
     const { environment, processHost } = this.context;
     const { id } = run;
-    const spec = shellRunSpec(run, environment);
+    const worker = isTaskRun(run)
+      ? await taskWorker(this.containerTasks, run)
+      : shellWorker(run, environment);
     try {
-      await processHost.startWorker({ id, kind: 'shell', spec, env: spec.env });
+      await processHost.startWorker({ id, ...worker });
     } catch (error) {
       // A former core asked for it and did not live to hear the answer: it runs, and only once.
       if (!OrchestratorError.is(error, 'worker_exists')) throw error;
     }
+  }
+
+  private isFull(): boolean {
+    const taken = [...this.links.values()].filter((link) => !link.isTask).length;
+    return taken >= this.context.limits.maxConcurrentRuns;
   }
 
   /** Takes in what the worker has reported and reports, and tells it again what it may not have heard. */

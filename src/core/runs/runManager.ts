@@ -2,6 +2,7 @@ import { type Disposable, DisposableStore } from '../../base/disposable.ts';
 import { Emitter, type Event } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
+import type { LogTransaction } from '../events/logTransaction.ts';
 import type { RunFilter } from '../ports/store.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
@@ -14,6 +15,13 @@ import { RunExecutor } from './runExecutor.ts';
 import { checkRunRequest } from './runRequest.ts';
 
 const defaultPage = 100;
+
+export interface NewRun {
+  readonly request: RunRequest;
+  readonly sessionId: string;
+  readonly commands: readonly string[];
+  readonly retryOf: string | undefined;
+}
 
 export class RunManager implements Disposable {
   /** After each stored change of a run. */
@@ -99,6 +107,13 @@ export class RunManager implements Disposable {
   async retry(id: string, options: { readonly fromStep?: number | undefined } = {}): Promise<Run> {
     const { request, steps, ...run } = this.get(id);
     const { fromStep = 1 } = options;
+    if (request.containerTaskId !== undefined) {
+      throw new OrchestratorError(
+        'FAILED_PRECONDITION',
+        'invalid_request',
+        `This run is an execution of the task "${request.task}". Retry the task.`,
+      );
+    }
     if (run.status === 'queued' || run.status === 'running') {
       throw new OrchestratorError(
         'FAILED_PRECONDITION',
@@ -154,33 +169,44 @@ export class RunManager implements Disposable {
     return waitFor({ read, changes: log.onDidCommit, closes: log.onDidClose, signal });
   }
 
-  dispose(): void {
-    this.disposables.dispose();
-  }
-
-  private async create(request: RunRequest, retryOf: string | undefined): Promise<Run> {
-    const { ids, clock, log } = this.context;
-    const checked = await checkRunRequest(request, this.context, this.sessions);
+  /** Stores a run, which was checked, in a transaction of the caller's, who then has the executor look for it. */
+  addTo(tx: LogTransaction, { request, sessionId, commands, retryOf }: NewRun): Run {
+    const { ids, clock } = this.context;
     const id = ids.uuidV7();
     const now = clock.now();
     const run: Run = {
       id,
-      sessionId: checked.session.id,
-      request: checked.request,
+      sessionId,
+      request,
       status: 'queued',
-      steps: checked.commands.map((command, index) => ({ index: index + 1, command, status: 'pending' })),
+      steps: commands.map((command, index) => ({ index: index + 1, command, status: 'pending' })),
       createdAt: now,
       isAborting: false,
       terminalIds: [],
       retryOf,
     };
-    log.commit((tx) => {
-      tx.put('run', run);
-      const data = { status: 'accepted', run_id: id } as const;
-      appendRunEvent(tx, run, { type: 'response.created', data }, now);
-      // The ledger entry of its worker, which has the same id: written before there is one.
-      tx.setWorkerCursor(id, 0);
-    });
+    tx.put('run', run);
+    appendRunEvent(tx, run, { type: 'response.created', data: { status: 'accepted', run_id: id } }, now);
+    // The ledger entry of its worker, which has the same id: written before there is one.
+    tx.setWorkerCursor(id, 0);
+    return run;
+  }
+
+  dispose(): void {
+    this.disposables.dispose();
+  }
+
+  private async create(request: RunRequest, retryOf: string | undefined): Promise<Run> {
+    const { log } = this.context;
+    const checked = await checkRunRequest(request, this.context, this.sessions);
+    const run = log.commit((tx) =>
+      this.addTo(tx, {
+        request: checked.request,
+        sessionId: checked.session.id,
+        commands: checked.commands,
+        retryOf,
+      }),
+    );
     this.executor.pump();
     return run;
   }
