@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createTaskPlaces } from '../adapters/containerTasks/taskPlaces.ts';
 import { createProcessMetrics } from '../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../adapters/system/systemEnvironment.ts';
@@ -68,6 +69,7 @@ export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Pro
       environment: createSystemEnvironment({ version }),
       shellFiles: createShellFolder(paths.shell),
       processMetrics: createProcessMetrics(),
+      containerTaskPlaces: createTaskPlaces(stateDir),
       clock: systemClock,
       ids: systemIds,
       logger,

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endProcesses, processesMarked, waitUntil } from '../harness/processes.ts';
 import { buildProduct } from './cliHarness.ts';
-import { pythonWithRequests, TaskFixture } from './containerTaskHarness.ts';
+import { gateBurst, gateQueueLimit, gateRate } from '../../src/workers/containerTask/eventGate.ts';
+import { startFlood } from './callbackFlood.ts';
+import { pythonWithRequests, residentBytes, TaskFixture } from './containerTaskHarness.ts';
 
 let dist: string;
 
@@ -180,6 +182,55 @@ describe('a container task', () => {
       { exit_code: 137, reason: 'out_of_memory', message: 'It used more memory than it may.' },
     ]);
     expect(worker.data('response.completed')).toMatchObject([{ outcome: 'failed' }]);
+  });
+});
+
+describe('a container task under a flood of callbacks', () => {
+  it('absorbs 100,000 and more, tells what a log can hold, and harms no other task', {
+    timeout: 90_000,
+  }, async () => {
+    await using fixture = new TaskFixture(dist);
+    const executable = { type: 'command', command: ['/bin/sh', '-c', 'sleep 1000'] } as const;
+    const [flooded, other] = await Promise.all([
+      fixture.start({ taskId: 'flooded', executable }),
+      fixture.start({ taskId: 'other', executable }),
+    ]);
+    const { callbackUrl } = await flooded.endpoint();
+    const memoryBefore = residentBytes(flooded.pid());
+    const flood = startFlood(new URL(callbackUrl), 'flooded', 100_000);
+    const otherUrl = (await other.endpoint()).callbackUrl;
+    const waits: number[] = [];
+    while (!flood.isDone()) {
+      const began = performance.now();
+      const response = await fetch(otherUrl, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ taskId: 'other', eventType: 'status_update', data: { message: 'here' } }),
+      });
+      expect(response.status).toBe(200);
+      waits.push(performance.now() - began);
+    }
+    const { answers, seconds } = await flood.done;
+    const taken = flooded.data('container_task.callback').length;
+    const memory = residentBytes(flooded.pid()) - memoryBefore;
+    console.log(
+      `flood: ${Math.round(100_000 / seconds)} a second, ${taken} told, ${JSON.stringify(answers)}, ` +
+        `${(memory / 2 ** 20).toFixed(0)} MiB more, another task waited at most ${Math.max(...waits).toFixed(0)} ms`,
+    );
+    expect((answers['200'] ?? 0) + (answers['429'] ?? 0)).toBe(100_000);
+    expect(taken).toBeLessThanOrEqual(gateBurst + gateRate * (seconds + 1) + gateQueueLimit);
+    expect(memory).toBeLessThan(200 * 2 ** 20);
+    expect(Math.max(...waits)).toBeLessThan(5_000);
+    // And it is still listened to.
+    await waitUntil('it is heard again', async () => {
+      const response = await fetch(callbackUrl, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ taskId: 'flooded', eventType: 'task_result', data: { status: 'completed' } }),
+      });
+      return response.status === 200;
+    });
+    await Promise.all([fixture.host.killWorker(flooded.runId), fixture.host.killWorker(other.runId)]);
   });
 });
 

@@ -67,7 +67,7 @@ async function kill(view: StateView, found: FoundThing): Promise<void> {
 }
 
 /** Asks the worker to end the run and waits until it has. A core that serves the directory hears of it like of any end. */
-async function abortRun(host: ProcessHost, runId: string): Promise<void> {
+export async function abortRun(host: ProcessHost, runId: string): Promise<void> {
   const { promise: exited, resolve } = Promise.withResolvers<void>();
   const subscription = host.onDidReceiveWorkerEvent((event) => {
     if (event.workerId === runId && event.type === workerExitedType) resolve();

@@ -8,6 +8,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { OrchestratorLimits } from '../../core/limits.ts';
 import { Orchestrator } from '../../core/orchestrator.ts';
 import { openSqliteStore } from '../../adapters/sqlite/sqliteStore.ts';
+import { createTaskPlaces } from '../../adapters/containerTasks/taskPlaces.ts';
 import { createProcessMetrics } from '../../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
@@ -164,6 +165,7 @@ export class CoreService implements Disposable {
         environment: createSystemEnvironment({ version }),
         shellFiles: this.options.isShellIntegrated ? createShellFolder(join(stateDir, 'shell')) : undefined,
         processMetrics: createProcessMetrics(),
+        containerTaskPlaces: createTaskPlaces(stateDir),
         clock: systemClock,
         ids: systemIds,
         logger,
