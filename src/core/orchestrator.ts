@@ -4,11 +4,14 @@ import type { Event } from '../base/emitter.ts';
 import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
+
+import { ContainerManager } from './containers/containerManager.ts';
 import type { CoreContext } from './context.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
+import type { ContainerParts } from './ports/containerParts.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
@@ -39,6 +42,8 @@ export interface OrchestratorDependencies {
   readonly shellFiles?: ShellFiles | undefined;
   /** Without it, nothing is known of what terminals use. */
   readonly processMetrics?: ProcessMetrics | undefined;
+  /** Without it there are no containers: what is asked of them answers `container_engine_missing`. */
+  readonly containers?: ContainerParts | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -67,6 +72,7 @@ export class Orchestrator {
   /** Terminals as seed 003 has them: its operations, data and error texts, for every door. */
   readonly terminalSessions: TerminalSessions;
   readonly runs: RunManager;
+  readonly containers: ContainerManager;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -98,6 +104,7 @@ export class Orchestrator {
       environment,
       shellFiles,
       processMetrics,
+      containers: dependencies.containers,
       clock,
       ids,
       logger,
@@ -129,6 +136,7 @@ export class Orchestrator {
       now: () => clock.now(),
     });
     this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals));
+    this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
   }
 
   /** True once start() is through. */
@@ -193,6 +201,7 @@ export class Orchestrator {
     this.killLeftovers();
     this._isReady = true;
     executor.open();
+    this.containers.resume();
     this.sessions.resumeClosing();
     this.keeper.watch();
     this.meter.watch();
@@ -287,5 +296,6 @@ export class Orchestrator {
     );
     const live = this.terminals.list({ sessionId }).filter((terminal) => terminal.state !== 'exited');
     await Promise.all(live.map((terminal) => this.terminals.kill(terminal.id)));
+    await this.containers.removeAllOf(sessionId);
   }
 }

@@ -80,6 +80,19 @@ const migrations: readonly string[] = [
 
   ALTER TABLE event ADD COLUMN extra TEXT;
   `,
+  `
+  CREATE TABLE container (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE engineClaim (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 export const schemaVersion = migrations.length;

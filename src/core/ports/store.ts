@@ -1,4 +1,5 @@
 import type { Disposable } from '../../base/disposable.ts';
+import type { Container, EngineClaim } from '../containers/container.ts';
 import type { NewEvent, OrchestratorEvent } from '../events/event.ts';
 import type { Run } from '../runs/run.ts';
 import type { Message } from '../sessions/message.ts';
@@ -10,6 +11,8 @@ export interface StoredKinds {
   readonly session: Session;
   readonly run: Run;
   readonly terminal: Terminal;
+  readonly container: Container;
+  readonly engineClaim: EngineClaim;
 }
 export type StoredKind = keyof StoredKinds;
 
