@@ -4,12 +4,16 @@ import type { Event } from '../base/emitter.ts';
 import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
+
+import { ContainerManager } from './containers/containerManager.ts';
 import { ContainerTaskManager } from './containerTasks/containerTaskManager.ts';
+import { taskContainerSource } from './containerTasks/taskContainerSource.ts';
 import type { CoreContext } from './context.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
+import type { ContainerParts } from './ports/containerParts.ts';
 import type { ContainerTaskPlaces } from './ports/containerTasks.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
@@ -41,6 +45,8 @@ export interface OrchestratorDependencies {
   readonly shellFiles?: ShellFiles | undefined;
   /** Without it, nothing is known of what terminals use. */
   readonly processMetrics?: ProcessMetrics | undefined;
+  /** Without it there are no containers: what is asked of them answers `container_engine_missing`. */
+  readonly containers?: ContainerParts | undefined;
   /** Without it there are no container tasks. */
   readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
   readonly clock: Clock;
@@ -71,6 +77,7 @@ export class Orchestrator {
   /** Terminals as seed 003 has them: its operations, data and error texts, for every door. */
   readonly terminalSessions: TerminalSessions;
   readonly runs: RunManager;
+  readonly containers: ContainerManager;
   /** Undefined where the composition has no place for them. */
   readonly containerTasks: ContainerTaskManager | undefined;
   readonly processHost: ProcessHost;
@@ -104,6 +111,7 @@ export class Orchestrator {
       environment,
       shellFiles,
       processMetrics,
+      containers: dependencies.containers,
       clock,
       ids,
       logger,
@@ -135,11 +143,20 @@ export class Orchestrator {
       now: () => clock.now(),
     });
     this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals));
+    this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
     const { containerTaskPlaces: places } = dependencies;
     if (places !== undefined) {
       const { sessions, runs } = this;
       this.containerTasks = this.disposables.add(
-        new ContainerTaskManager(this.context, { sessions, runs, places, containers: undefined }),
+        new ContainerTaskManager(this.context, {
+          sessions,
+          runs,
+          places,
+          containers:
+            dependencies.containers === undefined
+              ? undefined
+              : taskContainerSource(this.containers, dependencies.containers.engine),
+        }),
       );
     }
   }
@@ -206,6 +223,7 @@ export class Orchestrator {
     this.killLeftovers();
     this._isReady = true;
     executor.open();
+    this.containers.resume();
     this.containerTasks?.resume();
     this.sessions.resumeClosing();
     this.keeper.watch();
@@ -303,5 +321,6 @@ export class Orchestrator {
     );
     const live = this.terminals.list({ sessionId }).filter((terminal) => terminal.state !== 'exited');
     await Promise.all(live.map((terminal) => this.terminals.kill(terminal.id)));
+    await this.containers.removeAllOf(sessionId);
   }
 }

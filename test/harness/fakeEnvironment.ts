@@ -12,6 +12,7 @@ export function createFakeEnvironment(directories: readonly string[] = []): Envi
   return {
     platform: 'linux',
     isDirectory: (path) => Promise.resolve(known.has(path)),
+    realPath: (path) => Promise.resolve(path),
     findProgram: (file) => Promise.resolve(shells.get(file)),
     defaultShell: () => '/bin/bash',
     homeDirectory: () => '/home/me',

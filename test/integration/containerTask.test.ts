@@ -217,7 +217,8 @@ describe('a container task under a flood of callbacks', () => {
       `flood: ${Math.round(100_000 / seconds)} a second, ${taken} told, ${JSON.stringify(answers)}, ` +
         `${(memory / 2 ** 20).toFixed(0)} MiB more, another task waited at most ${Math.max(...waits).toFixed(0)} ms`,
     );
-    expect((answers['200'] ?? 0) + (answers['429'] ?? 0)).toBe(100_000);
+    expect(Object.keys(answers).sort()).toEqual(['200', '429']);
+    expect(taken).toBeGreaterThanOrEqual(gateBurst);
     expect(taken).toBeLessThanOrEqual(gateBurst + gateRate * (seconds + 1) + gateQueueLimit);
     expect(memory).toBeLessThan(200 * 2 ** 20);
     expect(Math.max(...waits)).toBeLessThan(5_000);

@@ -81,6 +81,19 @@ const migrations: readonly string[] = [
   ALTER TABLE event ADD COLUMN extra TEXT;
   `,
   `
+  CREATE TABLE container (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE engineClaim (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+  `,
+  `
   CREATE TABLE containerTask (
     position INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,

@@ -139,7 +139,7 @@ export class SqliteConnection implements Store {
 
   /** Touches every table, so that opening meets what is plainly broken. */
   readNewest(): void {
-    for (const kind of ['session', 'terminal', 'run', 'containerTask'] as const) {
+    for (const kind of ['session', 'terminal', 'run', 'container', 'engineClaim', 'containerTask'] as const) {
       const row = this.first(`SELECT json FROM ${kind} ORDER BY position DESC LIMIT 1`);
       if (row !== undefined) this.parse(row['json']);
     }

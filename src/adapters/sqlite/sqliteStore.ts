@@ -105,6 +105,8 @@ function checkWholly(database: DatabaseSync, path: string): void {
     ['session', 'json'],
     ['terminal', 'json'],
     ['run', 'json'],
+    ['container', 'json'],
+    ['engineClaim', 'json'],
     ['message', 'json'],
     ['containerTask', 'json'],
     ['event', 'data'],

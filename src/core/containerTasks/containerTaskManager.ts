@@ -14,7 +14,8 @@ import type { NotificationLevel } from './callback.ts';
 import { type ContainerTask, type ContainerTaskManifest, isContainerTaskLive } from './containerTask.ts';
 import { checkManifest, checkPolicy } from './manifestChecks.ts';
 import { decideRestart } from './restartPolicy.ts';
-import { TaskContainers, type TaskContainerSource } from './taskContainers.ts';
+import { TaskContainers } from './taskContainers.ts';
+import type { TaskContainerSource } from './taskContainerSource.ts';
 import { taskTitle, taskWorker } from './taskEngine.ts';
 import { endOf, failureOf, noSuchTask, noTaskApi, taskRunning } from './taskFailures.ts';
 

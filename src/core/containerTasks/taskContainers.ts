@@ -1,24 +1,12 @@
 import { type Disposable, DisposableMap, toDisposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
-import type { Container, ContainerExit, CreateContainerRequest } from '../containers/container.ts';
+import type { Container, ContainerExit } from '../containers/container.ts';
 import type { CoreContext } from '../context.ts';
-import type { EngineInfo } from '../ports/containerEngine.ts';
 import type { ContainerTaskPlaces } from '../ports/containerTasks.ts';
 import { isRunEnded, type Run } from '../runs/run.ts';
 import type { ContainerTask, TaskContainer } from './containerTask.ts';
+import type { TaskContainerSource } from './taskContainerSource.ts';
 import { callbackEnvironment, containerSocketFolder, taskCommand } from './containerTaskSpec.ts';
-
-/** The part of the container manager that tasks need. */
-export interface TaskContainerSource {
-  ready(): Promise<EngineInfo>;
-  /** The engine's machine, as containers of its default network see it; undefined where it cannot be told. */
-  gateway(): Promise<string | undefined>;
-  run(request: CreateContainerRequest): Promise<Container>;
-  stop(id: string, options?: { readonly graceMs?: number | undefined }): Promise<Container>;
-  remove(id: string, options?: { readonly force?: boolean | undefined }): Promise<void>;
-  list(filter: { readonly labels: Readonly<Record<string, string>> }): Container[];
-  waitForExit(id: string, signal?: AbortSignal): Promise<ContainerExit>;
-}
 
 /** Where the listener of a task listens, and by which name its program reaches it. */
 export interface CallbackHosts {

@@ -10,6 +10,7 @@ const permanentReasons: ReadonlySet<string> = new Set<ErrorReason>([
   'invalid_request',
   'permission_denied',
   'image_not_allowed',
+  'policy_violation',
   'session_closed',
   'protocol_violation',
 ]);

@@ -122,3 +122,8 @@ export interface EngineClaim {
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
 }
+
+/** Whether a process of it is there, or will be again without our doing. */
+export function isContainerLive({ state }: Pick<Container, 'state'>): boolean {
+  return state === 'running' || state === 'paused' || state === 'restarting';
+}

@@ -38,6 +38,8 @@ export class RecordingTransaction implements LogTransaction {
       session: this.state.sessions,
       terminal: this.state.terminals,
       run: this.state.liveRuns,
+      container: this.state.containers,
+      engineClaim: this.state.engineClaims,
       containerTask: this.state.containerTasks,
     };
     const value = mirrored[kind].get(id) as StoredKinds[K] | undefined;

@@ -31,17 +31,20 @@ export interface ContainerEngine extends Disposable {
   resizeContainer(id: string, cols: number, rows: number): Promise<void>;
   /** Undefined where there is none. */
   inspectContainer(id: string): Promise<EngineContainer | undefined>;
-  /** What the engine tells, as it tells it: for a person. Error: `container_not_found`. */
+  /** What the engine tells, as it tells it, but for the values of the environment: for a person. Error: `container_not_found`. */
   inspectRaw(id: string): Promise<unknown>;
   /** Those that carry every one of the labels, ended ones too. */
   listContainers(labels: Readonly<Record<string, string>>): Promise<EngineContainerSummary[]>;
   /** Resolves once the engine has attached: what the container prints from then on arrives. */
-  attach(id: string, sink: StreamSink): Promise<EngineStream>;
+  attach(id: string, options: OutputOptions, sink: StreamSink): Promise<EngineStream>;
   /** From the first byte that the engine has kept, on to the container's end. */
-  followLogs(id: string, sink: StreamSink): Promise<EngineStream>;
+  followLogs(id: string, options: OutputOptions, sink: StreamSink): Promise<EngineStream>;
   /** Writes to the container's standard input, which it must have been made with. */
   openInput(id: string): Promise<EngineInput>;
+  /** Measured over about a second. */
   usage(id: string): Promise<ResourceUsage>;
+  /** About once a second, until it is disposed or the container ends. */
+  watchUsage(id: string, onUsage: (usage: ResourceUsage) => void): Promise<Disposable>;
 
   exec(id: string, spec: ExecSpec, sink: StreamSink): Promise<EngineExec>;
 
@@ -196,6 +199,11 @@ export interface EngineContainer extends EngineContainerSummary {
   readonly ports: readonly PortBinding[];
   /** By network, the addresses that it has. */
   readonly addresses: Readonly<Record<string, string>>;
+}
+
+export interface OutputOptions {
+  /** Whether it was made with a terminal: then its output is one stream. */
+  readonly tty: boolean;
 }
 
 export type OutputStream = 'stdout' | 'stderr';

@@ -19,7 +19,7 @@ export interface ContainerRecord {
   readonly end: number;
   /** How many bytes of each stream have been recorded since the container was made, dropped ones too. */
   readonly streamEnds: Readonly<Record<OutputStream, number>>;
-  /** Throws where the disk takes nothing; then none of it was recorded. */
+  /** Throws where the disk takes no more; `streamEnds` then says how much it took. */
   append(stream: OutputStream, data: Uint8Array, time: number): void;
   /** At most `maxBytes` from `from`, or from the first offset after it that is still held. */
   read(from: number, maxBytes: number): RecordedOutput[];

@@ -1,4 +1,5 @@
 import type { Disposable } from '../../base/disposable.ts';
+import type { Container, EngineClaim } from '../containers/container.ts';
 import type { ContainerTask } from '../containerTasks/containerTask.ts';
 import type { NewEvent, OrchestratorEvent } from '../events/event.ts';
 import type { Run } from '../runs/run.ts';
@@ -11,6 +12,8 @@ export interface StoredKinds {
   readonly session: Session;
   readonly run: Run;
   readonly terminal: Terminal;
+  readonly container: Container;
+  readonly engineClaim: EngineClaim;
   readonly containerTask: ContainerTask;
 }
 export type StoredKind = keyof StoredKinds;

@@ -15,7 +15,7 @@ import { isDeeperThan, readBody } from './requestBody.ts';
 /** Largest body, in bytes. */
 export const bodyLimit = 1024 * 1024;
 /** Connections at a time, on each address; further ones are closed. */
-export const connectionLimit = 64;
+export const connectionLimit = 32;
 const headersTimeoutMs = 5_000;
 /** From the first byte of a request to the last of its body. */
 const requestTimeoutMs = 10_000;
@@ -203,6 +203,8 @@ async function answerCallback(
     case 'over_limit':
       intake.refuse('over_limit');
       response.setHeader('Retry-After', '1');
+      // What else it has sent without waiting for answers is dropped unread.
+      response.setHeader('Connection', 'close');
       answer(response, 429, errorAnswer('The task reports faster than it may. Wait before the next report.'));
       break;
   }
