@@ -22,7 +22,7 @@ export class TestEngine implements AsyncDisposable {
   private readonly args: readonly string[];
   private child: ChildProcess | undefined;
 
-  private constructor(dir: TempDir) {
+  private constructor(dir: TempDir, bridge: string) {
     this.dir = dir;
     this.folder = dir.path;
     this.socketPath = join(dir.path, 'docker.sock');
@@ -30,14 +30,15 @@ export class TestEngine implements AsyncDisposable {
       ...['--data-root', join(dir.path, 'data'), '--exec-root', join(dir.path, 'exec')],
       ...['--pidfile', join(dir.path, 'docker.pid'), '--host', `unix://${this.socketPath}`],
       // Networks are made by those who need one, from addresses that no other engine here takes.
-      ...['--bridge', 'none', '--default-address-pool', `base=10.${randomInt(64, 250)}.0.0/16,size=24`],
+      ...['--bridge', bridge, '--default-address-pool', `base=10.${randomInt(64, 250)}.0.0/16,size=24`],
       ...['--shutdown-timeout', '1', '--max-concurrent-downloads', '1'],
     ];
   }
 
-  static async start(): Promise<TestEngine> {
+  /** @param bridge the device of its default network: one that was made for it, or none. */
+  static async start(bridge = 'none'): Promise<TestEngine> {
     install();
-    const engine = new TestEngine(await tempDir('ow-docker'));
+    const engine = new TestEngine(await tempDir('ow-docker'), bridge);
     try {
       await engine.begin();
       await engine.importTestImage();

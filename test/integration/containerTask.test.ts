@@ -5,6 +5,7 @@ import { endProcesses, processesMarked, waitUntil } from '../harness/processes.t
 import { buildProduct } from './cliHarness.ts';
 import { gateBurst, gateQueueLimit, gateRate } from '../../src/workers/containerTask/eventGate.ts';
 import { startFlood } from './callbackFlood.ts';
+import { seedExamples, seedMessages, seedProgram } from './seedProgram.ts';
 import { pythonWithRequests, residentBytes, TaskFixture } from './containerTaskHarness.ts';
 
 let dist: string;
@@ -16,60 +17,15 @@ afterAll(() => {
   rmSync(dist, { recursive: true, force: true });
 });
 
-/** Seed 000, section 3.2, as printed; then its own examples. */
-const seed = `
-import os
-import requests # or a socket library if not HTTP
-
-# This URL is provided by the Koii Node's task executable (via @_koii/orca-node) at container startup
-PARENT_CALLBACK_URL = os.environ.get("PARENT_NODE_CALLBACK_URL")
-ORCA_TASK_ID = os.environ.get("ORCA_TASK_ID") # Often useful for context
-
-def send_update_to_koii_node(event_type: str, data: dict):
-    if not PARENT_CALLBACK_URL:
-        print("Error: PARENT_NODE_CALLBACK_URL not set. Cannot send update to Koii Node.")
-        return
-
-    payload = {
-        "taskId": ORCA_TASK_ID or "unknown_orca_task",
-        "eventType": event_type, # e.g., "status_update", "log_entry", "task_result"
-        "data": data
-    }
-
-    try:
-        # Assuming an HTTP-based local listener for this example
-        print(f"Sending update to Koii Node via {PARENT_CALLBACK_URL}: {payload}")
-        response = requests.post(PARENT_CALLBACK_URL, json=payload, timeout=5)
-        response.raise_for_status()
-        print(f"Successfully sent update to Koii Node.")
-    except requests.exceptions.RequestException as e:
-        print(f"Error sending update to Koii Node: {e}")
-`;
-const examples = `
-send_update_to_koii_node(event_type="status_update", data={"message": "Processing item X", "progress": 50})
-send_update_to_koii_node(event_type="log_entry", data={"level": "info", "message": "Read"})
-send_update_to_koii_node(event_type="status_update", data={"message": "Processing item Y", "progress": 75})
-send_update_to_koii_node(event_type="log_entry", data={"level": "error", "message": "Something failed"})
-send_update_to_koii_node(event_type="status_update", data={"message": "Done", "progress": 100})
-send_update_to_koii_node(event_type="task_result", data={"output_cid": "bafy...", "status": "completed"})
-`;
-
 describe('a container task', () => {
   it("runs the seed's Python unchanged, and tells its callbacks in order", async () => {
     await using fixture = new TaskFixture(dist);
-    const file = fixture.write('seed.py', seed + examples);
+    const file = fixture.write('seed.py', seedProgram + seedExamples);
     const command = [pythonWithRequests(), file];
     const worker = await fixture.start({ taskId: 'task-001', executable: { type: 'command', command } });
     const output = await worker.output();
     expect(output.match(/Successfully sent/g)).toHaveLength(6);
-    expect(worker.messages()).toEqual([
-      'Orca Status (task-0...): Processing item X (50%)',
-      'Orca Log [INFO] (task-0...): Read',
-      'Orca Status (task-0...): Processing item Y (75%)',
-      'Orca Log [ERROR] (task-0...): Something failed',
-      'Orca Status (task-0...): Done (100%)',
-      'Orca Result (task-0...): Status - completed',
-    ]);
+    expect(worker.messages()).toEqual(seedMessages);
     expect(worker.data('container_task.callback').at(-1)).toMatchObject({
       event_type: 'task_result',
       payload: { output_cid: 'bafy...', status: 'completed' },
