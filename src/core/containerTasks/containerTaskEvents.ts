@@ -28,7 +28,7 @@ export interface ContainerTaskEventData {
   };
   /** The executable's `namespace.logger`, and messages that could not be understood. */
   'container_task.notification': CallbackNotification;
-  /** Requests that were refused since the last of these: at most one a second. */
+  /** Requests that were refused since the last of these: at most one a second, and ever fewer while it goes on. */
   'container_task.refused': {
     readonly unauthenticated: number;
     readonly invalid: number;

@@ -164,6 +164,15 @@ describe('ContainerTaskManager', () => {
     expect(tasks.get('task-001').state).toBe('stopped');
   });
 
+  it('is executed again by a retry of its run', async () => {
+    const { runId = '' } = await start({ restart: { ...defaultRestartPolicy, mode: 'never' } });
+    await expect(core.runs.retry(runId)).rejects.toMatchObject({ reason: 'invalid_request' });
+    await finish(1);
+    const again = await core.runs.retry(runId);
+    expect(again).toMatchObject({ id: runIdOf(), retryOf: runId, status: 'queued' });
+    expect(tasks.get('task-001').state).toBe('running');
+  });
+
   it('is taken up by the next core: what ended meanwhile, and what waits', async () => {
     await start();
     await start({ id: 'other' });
@@ -246,6 +255,9 @@ describe('ContainerTaskManager', () => {
     const ask = (overrides: Partial<ContainerTaskManifest>): Promise<ContainerTask> =>
       tasks.start({ manifest: manifest(overrides), sessionId, isAgreed: false });
     await expect(ask({})).rejects.toThrow(/runs a program on this machine/);
+    await expect(ask({ executable: undefined, inheritedEnvironment: ['KEY'] })).rejects.toThrow(
+      /takes variables/,
+    );
     const container = { image: 'x', network: 'bridge', podPort: 8080, mounts: [] } as const;
     await expect(ask({ executable: undefined, container })).rejects.toThrow(/uses the network/);
     const mounts = [{ source: '/etc', target: '/e', isReadOnly: true }];

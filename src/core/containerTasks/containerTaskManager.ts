@@ -86,6 +86,7 @@ export class ContainerTaskManager implements Disposable {
         await this.tidying.get(task.id);
         return taskWorker(task, run, { context, places: this.places, containers: this.containers });
       },
+      retry: async (run) => this.runs.get((await this.retry(taskIdOf(run))).runId ?? ''),
     });
     this.disposables.add(context.log.onDidAppend((event) => this.handleEvent(event)));
     this.disposables.add(
@@ -250,6 +251,7 @@ export class ContainerTaskManager implements Disposable {
 
   /** Start-up, after runs were taken up: what ended meanwhile is decided, what waits goes on waiting. */
   resume(): void {
+    void this.containers.endStale();
     for (const task of this.list()) {
       if (task.state === 'waiting') this.schedule(task);
       if (task.state !== 'running' || task.runId === undefined) continue;

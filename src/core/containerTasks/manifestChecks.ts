@@ -16,24 +16,26 @@ export function checkManifest({ executable, container }: ContainerTaskManifest):
 
 /** What a task may do that no person has agreed to. Error: `permission_denied` */
 export function checkPolicy(
-  { executable, container }: ContainerTaskManifest,
+  { executable, container, inheritedEnvironment }: ContainerTaskManifest,
   { config, name }: Session,
 ): void {
   const { policy, allowedImages } = config;
   const within = (path: string): boolean =>
     policy.allowedPaths.some((allowed) => path === allowed || path.startsWith(`${allowed}/`));
-  const refusal =
-    executable !== undefined
-      ? 'runs a program on this machine'
-      : container?.network === 'bridge' && !policy.allowNetwork
-        ? 'uses the network'
-        : container?.mounts.some(({ source }) => !policy.allowVolumeMount || !within(source)) === true
-          ? 'mounts folders of this machine'
-          : allowedImages.length > 0 && container !== undefined && !allowedImages.includes(container.image)
-            ? `uses the image ${container.image}`
-            : policy.requireApproval
-              ? 'needs the approval that its session asks for'
-              : undefined;
+  const mounts = container?.mounts ?? [];
+  const image = container?.image ?? '';
+  const refusals: readonly (readonly [boolean, string])[] = [
+    [executable !== undefined, 'runs a program on this machine'],
+    [inheritedEnvironment.length > 0, "takes variables of this machine's environment"],
+    [container?.network === 'bridge' && !policy.allowNetwork, 'uses the network'],
+    [
+      mounts.some(({ source }) => !policy.allowVolumeMount || !within(source)),
+      'mounts folders of this machine',
+    ],
+    [allowedImages.length > 0 && !allowedImages.includes(image), `uses the image ${image}`],
+    [policy.requireApproval, 'needs the approval that its session asks for'],
+  ];
+  const refusal = refusals.find(([isRefused]) => isRefused)?.[1];
   if (refusal === undefined) return;
   throw new OrchestratorError(
     'PERMISSION_DENIED',

@@ -1,6 +1,6 @@
 import { type Disposable, DisposableMap, toDisposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
-import type { Container, ContainerExit } from '../containers/container.ts';
+import { type Container, type ContainerExit, isContainerLive } from '../containers/container.ts';
 import type { CoreContext } from '../context.ts';
 import type { ContainerTaskPlaces } from '../ports/containerTasks.ts';
 import { isRunEnded, type Run } from '../runs/run.ts';
@@ -20,6 +20,8 @@ const taskLabel = 'orchestrator.container-task';
 const runLabel = 'orchestrator.container-task.run';
 /** What a container has to end by itself when its task has ended. */
 const stopGraceMs = 5_000;
+/** A command is given again where only the connection broke: the worker takes each of them once. */
+const commandAttempts = 3;
 
 /**
  * The containers of tasks: made when a worker asks for one, stopped when its run has ended, whatever ended it. All of
@@ -68,6 +70,11 @@ export class TaskContainers implements Disposable {
     );
     try {
       const container = await this.ensure(task, run);
+      if (!this.context.state.liveRuns.has(run.id)) {
+        // The run has ended while its container was made: who ended it did not see it yet.
+        await this.end(run.id);
+        return;
+      }
       await this.command(run.id, taskCommand.containerStarted, {
         container_id: container.id,
         name: container.name,
@@ -96,6 +103,16 @@ export class TaskContainers implements Disposable {
   async end(runId: string): Promise<void> {
     this.watches.delete(runId);
     await this.each({ [runLabel]: runId }, (id) => this.required().stop(id, { graceMs: stopGraceMs }));
+  }
+
+  /** Start-up: ends the containers of runs that ended when no core lived to do it. Never throws. */
+  async endStale(): Promise<void> {
+    const { liveRuns } = this.context.state;
+    const stale = (this.source?.list({ labels: {} }) ?? []).flatMap((container) => {
+      const runId = container.config.labels[runLabel];
+      return runId !== undefined && isContainerLive(container) && !liveRuns.has(runId) ? [runId] : [];
+    });
+    await Promise.all(stale.map((runId) => this.end(runId)));
   }
 
   /** Removes what earlier executions have left. Never throws. */
@@ -180,11 +197,20 @@ export class TaskContainers implements Disposable {
   }
 
   private async command(runId: string, type: string, data: Record<string, unknown>): Promise<void> {
-    try {
-      await this.context.processHost.commandWorker(runId, { type, data });
-    } catch (error) {
-      // It has ended; if not, the next core tells it again.
-      this.context.logger.debug(`The worker ${runId} did not take ${type}`, error);
+    const { processHost, logger } = this.context;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await processHost.ensureConnected();
+        await processHost.commandWorker(runId, { type, data });
+        return;
+      } catch (error) {
+        const isBroken =
+          OrchestratorError.is(error, 'process_host_lost') && processHost.connection.state !== 'lost';
+        if (isBroken && attempt < commandAttempts) continue;
+        // It has ended; if not, the next core tells it again.
+        logger.debug(`The worker ${runId} did not take ${type}`, error);
+        return;
+      }
     }
   }
 

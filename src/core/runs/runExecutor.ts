@@ -7,7 +7,7 @@ import type { PtyManager } from '../terminals/ptyManager.ts';
 import { reduceRun } from './reducer.ts';
 import { isRunEnded, type Run } from './run.ts';
 import { appendRunEnd, hostLostEnd, type RunEnd } from './runEnd.ts';
-import { isTaskRun, type RunWorkers, shellWorker, taskWorker } from './runWorkers.ts';
+import { isTaskRun, required, type RunWorkers, shellWorker } from './runWorkers.ts';
 import { WorkerIngest } from './workerIngest.ts';
 
 /** What a worker gets to end after an abort before it is killed: its own escalation takes less. */
@@ -36,7 +36,7 @@ export class RunExecutor implements Disposable {
   private readonly ingest: WorkerIngest;
   private readonly links = new Map<string, WorkerLink>();
   private readonly timers = new DisposableMap<string, Disposable>();
-  private containerTasks: RunWorkers | undefined;
+  private knownTasks: RunWorkers | undefined;
   private isOpen = false;
   private isDisposed = false;
 
@@ -69,7 +69,12 @@ export class RunExecutor implements Disposable {
 
   /** Who says what the workers of container tasks are started with. */
   setContainerTasks(tasks: RunWorkers): void {
-    this.containerTasks = tasks;
+    this.knownTasks = tasks;
+  }
+
+  /** Error: `invalid_request` where nobody knows of container tasks. */
+  get containerTasks(): RunWorkers {
+    return required(this.knownTasks);
   }
 
   /** From now on runs get workers. */
@@ -250,9 +255,7 @@ export class RunExecutor implements Disposable {
   private async startWorker(run: Run): Promise<void> {
     const { environment, processHost } = this.context;
     const { id } = run;
-    const worker = isTaskRun(run)
-      ? await taskWorker(this.containerTasks, run)
-      : shellWorker(run, environment);
+    const worker = isTaskRun(run) ? await this.containerTasks.workerOf(run) : shellWorker(run, environment);
     try {
       await processHost.startWorker({ id, ...worker });
     } catch (error) {

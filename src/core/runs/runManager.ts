@@ -107,13 +107,6 @@ export class RunManager implements Disposable {
   async retry(id: string, options: { readonly fromStep?: number | undefined } = {}): Promise<Run> {
     const { request, steps, ...run } = this.get(id);
     const { fromStep = 1 } = options;
-    if (request.containerTaskId !== undefined) {
-      throw new OrchestratorError(
-        'FAILED_PRECONDITION',
-        'invalid_request',
-        `This run is an execution of the task "${request.task}". Retry the task.`,
-      );
-    }
     if (run.status === 'queued' || run.status === 'running') {
       throw new OrchestratorError(
         'FAILED_PRECONDITION',
@@ -121,6 +114,7 @@ export class RunManager implements Disposable {
         'This run is still going on. Abort it first, or wait for its end.',
       );
     }
+    if (request.containerTaskId !== undefined) return this.executor.containerTasks.retry(this.get(id));
     checkInteger(fromStep, 1, steps.length, 'The step to start from');
     const commands = steps.slice(fromStep - 1).map((step) => step.command);
     const part = fromStep === 1 ? {} : { task: commands.join('\n'), commands };

@@ -10,6 +10,8 @@ type RunWorker = Omit<StartWorkerOptions, 'id'>;
 export interface RunWorkers {
   /** What the run's worker is started with now. Its errors end the run. */
   workerOf(run: Run): Promise<RunWorker>;
+  /** Executes the ended run's task again. @returns the new run. */
+  retry(run: Run): Promise<Run>;
 }
 
 export function isTaskRun(run: Run | undefined): boolean {
@@ -22,8 +24,8 @@ export function shellWorker(run: Run, environment: Environment): RunWorker {
 }
 
 /** Error: `invalid_request` where nobody knows of container tasks. */
-export function taskWorker(tasks: RunWorkers | undefined, run: Run): Promise<RunWorker> {
-  if (tasks !== undefined) return tasks.workerOf(run);
+export function required(tasks: RunWorkers | undefined): RunWorkers {
+  if (tasks !== undefined) return tasks;
   throw new OrchestratorError(
     'FAILED_PRECONDITION',
     'invalid_request',

@@ -15,7 +15,9 @@ export type CallbackVerdict = 'taken' | 'over_limit' | 'ended';
 
 export type RefusalKind = 'unauthenticated' | 'invalid' | 'over_limit';
 
-const refusalIntervalMs = 1_000;
+/** Between two reports of refusals: at first, and at most; it doubles, so that an endless flood fills no log. */
+const firstRefusalMs = 1_000;
+const lastRefusalMs = 300_000;
 
 /** Makes run events of callbacks, at a rate that a log can hold, and knows when the task has said its last word. */
 export class CallbackIntake implements Disposable {
@@ -26,6 +28,7 @@ export class CallbackIntake implements Disposable {
   private hasResult = false;
   private refused = { unauthenticated: 0, invalid: 0, over_limit: 0 };
   private refusalTimer: Disposable | undefined;
+  private refusalMs = firstRefusalMs;
 
   /** @param onResult called once, when the result is journaled. */
   constructor(emit: EmitTaskEvent, clock: Clock, onResult: (result: CallbackResult) => void) {
@@ -71,7 +74,7 @@ export class CallbackIntake implements Disposable {
   refuse(kind: RefusalKind): void {
     this.refused[kind] += 1;
     if (kind === 'invalid') this.notify(invalidMessageNotification).catch(() => undefined);
-    this.refusalTimer ??= this.clock.setTimer(refusalIntervalMs, () => this.tellRefused());
+    this.refusalTimer ??= this.clock.setTimer(this.refusalMs, () => this.tellRefused());
   }
 
   /** Everything that was taken is told. */
@@ -91,6 +94,7 @@ export class CallbackIntake implements Disposable {
     const refused = this.refused;
     if (refused.unauthenticated + refused.invalid + refused.over_limit === 0) return;
     this.refused = { unauthenticated: 0, invalid: 0, over_limit: 0 };
+    this.refusalMs = Math.min(lastRefusalMs, this.refusalMs * 2);
     this.emit('container_task.refused', refused).catch(() => undefined);
   }
 }
