@@ -71,10 +71,8 @@ const manifest = z.strictObject({
   publicApi: z.optional(z.boolean()),
 });
 
-/** What a manifest says, with everything that it leaves out filled in. */
-export type ParsedManifest = ReturnType<typeof parseContainerTaskManifest>;
-
 /**
+ * What a manifest says, with everything that it leaves out filled in.
  * @param value the parsed JSON.
  * @param resolvePath makes a path absolute that is relative to the manifest.
  * @throws OrchestratorError `invalid_request`, naming what is wrong and where.

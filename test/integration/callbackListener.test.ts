@@ -258,6 +258,14 @@ describe('the callback listener', () => {
     await waitUntil('there is room again', async () => (await post({})).status === 200);
   });
 
+  it('says so where the address is none of this machine', async () => {
+    const hosts = ['203.0.113.1'];
+    await expect(createCallbackListener({ taskId: 't', token, hosts, intake })).rejects.toMatchObject({
+      reason: 'container_engine_failed',
+      message: expect.stringContaining('203.0.113.1') as string,
+    });
+  });
+
   it('closes with all its connections', async () => {
     const waiting = raw('POST /');
     await waitUntil('it is connected', () => waiting.socket.readyState === 'open');

@@ -196,6 +196,31 @@ HTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
     });
   });
 
+  it.each([
+    'response.created',
+    'response.in_progress',
+    'container_task.container_wanted',
+    'container_task.container',
+    'container_task.callback',
+  ])('is none the worse for a core that ends at %s', async (type) => {
+    const { core } = opened;
+    const seen = new Promise<void>((resolve) => {
+      core.events.onDidAppend((event) => {
+        if (event.type === type) resolve();
+      });
+    });
+    await start(seedProgram + seedExamples);
+    await seen;
+    await opened.close();
+    opened = await openCore();
+    expect(await opened.tasks.waitForEnd('task-001')).toMatchObject({ state: 'succeeded', failures: 0 });
+    const callbacks = opened.core.events
+      .read({ after: 0, limit: 1_000 })
+      .filter((event) => event.type === 'container_task.callback');
+    expect(callbacks.map(({ data }) => data['message'])).toEqual(seedMessages);
+    expect(engine.docker('ps', '--all', '--quiet').split('\n')).toHaveLength(1);
+  });
+
   it('goes on while no core is there, and the next one takes it up', async () => {
     await start(`import time; time.sleep(2)\n${seedProgram}${seedExamples}`);
     const id = await running();

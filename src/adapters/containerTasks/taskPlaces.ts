@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
 import type { TaskPaths } from '../../core/containerTasks/containerTaskSpec.ts';
 import type { ContainerTaskPlaces, TaskEndpoint } from '../../core/ports/containerTasks.ts';
@@ -36,6 +36,12 @@ export function createTaskPlaces(
       if (process.platform === 'win32') return;
       await rm(apiSocket, { force: true });
       await rm(socketFolder, { recursive: true, force: true });
+    },
+    async remove(taskId) {
+      const { folder, socketFolder } = pathsOf(taskId);
+      await rm(folder, { recursive: true, force: true });
+      // Where the sockets have a folder of their own, because the path of the other one is too long.
+      if (process.platform !== 'win32') await rm(dirname(socketFolder), { recursive: true, force: true });
     },
     request(taskId, request) {
       return taskRequest({ socketPath: pathsOf(taskId).apiSocket }, request);

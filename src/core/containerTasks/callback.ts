@@ -1,15 +1,13 @@
 /** What a program in a container tells about its task, in one form whichever of the two body shapes it came in. */
 export interface TaskCallback {
   readonly taskId: string;
-  /** One of `knownCallbackTypes`, or a type of the program's own. */
+  /** `status_update`, `log_entry`, `task_result`, `task_error`, or a type of the program's own. */
   readonly eventType: string;
   /** `payload`, or `data` as seed 000 has it. */
   readonly payload: Readonly<Record<string, unknown>>;
   /** As it was sent; the contract requires it, seed 000 has none. */
   readonly timestamp?: string | undefined;
 }
-
-export const knownCallbackTypes = ['status_update', 'log_entry', 'task_result', 'task_error'] as const;
 
 export type NotificationLevel = 'Info' | 'Warn' | 'Error';
 

@@ -29,6 +29,7 @@ const places: ContainerTaskPlaces = {
     cleared.push(taskId);
     return Promise.resolve();
   },
+  remove: () => Promise.resolve(),
   request: (taskId, { path }) =>
     Promise.resolve({ status: 200, headers: {}, body: new TextEncoder().encode(`${taskId} ${path}`) }),
   podCall: (address) =>

@@ -181,12 +181,12 @@ export class ContainerTaskManager implements Disposable {
     );
   }
 
-  /** Forgets an ended task with its containers; its runs stay in the history. Errors: `task_not_found`, `task_running`. */
+  /** Forgets an ended task with its containers and all it stored; its runs stay in the history. Errors: `task_not_found`, `task_running`. */
   async remove(id: string): Promise<void> {
     const task = this.get(id);
     if (isContainerTaskLive(task)) throw taskRunning(task);
     await this.containers.removeAll(id);
-    await this.places.clear(id);
+    await this.places.remove(id);
     this.context.log.commit((tx) => {
       tx.delete('containerTask', id);
       tx.report('container_task.removed', { sessionId: task.sessionId }, { task_id: id, name: task.name });

@@ -8,6 +8,8 @@ export interface ContainerTaskPlaces {
   readEndpoint(taskId: string): Promise<TaskEndpoint | undefined>;
   /** Removes what only a living execution needs: its sockets and endpoint. */
   clear(taskId: string): Promise<void>;
+  /** Removes everything of a task, what it has stored too. */
+  remove(taskId: string): Promise<void>;
   /** Asks the routes that the task's executable has registered. Error: `task_not_running` where none listens. */
   request(taskId: string, request: TaskHttpRequest): Promise<TaskHttpResponse>;
   /** Asks the container of a task at `address` (`host:port`). Errors: `task_not_running`, `task_call_failed`. */

@@ -62,7 +62,7 @@ export interface CallbackListener {
 
 /**
  * The listener of one task: whatever comes in belongs to that task or is refused. Nothing is parsed before the token
- * was seen. Errors: those of listening, as `internal`.
+ * was seen. Errors: `container_engine_failed` for an address that is none of this machine; others as `internal`.
  */
 export async function createCallbackListener(options: CallbackListenerOptions): Promise<CallbackListener> {
   const servers: Server[] = [];
@@ -90,7 +90,7 @@ export async function createCallbackListener(options: CallbackListenerOptions): 
     };
   } catch (error) {
     await close();
-    throw OrchestratorError.from(error);
+    throw listenError(error);
   }
 }
 
@@ -289,6 +289,19 @@ function refuse(request: IncomingMessage, response: ServerResponse, status: numb
 
 function urlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Engines that run in a network of their own (rootless ones) tell an address that this machine does not have. */
+function listenError(error: unknown): OrchestratorError {
+  const { code, address } = error as { readonly code?: unknown; readonly address?: unknown };
+  if (code !== 'EADDRNOTAVAIL') return OrchestratorError.from(error);
+  return new OrchestratorError(
+    'FAILED_PRECONDITION',
+    'container_engine_failed',
+    `The address ${String(address)} of the engine's network is none of this machine, so the task's container could ` +
+      'not call back. Give it the network "none": then it uses the Unix socket.',
+    { cause: error },
+  );
 }
 
 function listen(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {
