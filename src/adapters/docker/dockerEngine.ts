@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import type { Duplex, Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
 import { type Disposable, toDisposable } from '../../base/disposable.ts';
 import { Emitter } from '../../base/emitter.ts';
@@ -305,6 +306,7 @@ async function startExec(
       if (statusOf(error) === undefined) throw engineError(error, 'resize the terminal');
     }
   };
+  await hasBegun(exec);
   if (spec.tty) await resize(spec.cols, spec.rows);
   return {
     id: exec.id,
@@ -317,6 +319,15 @@ async function startExec(
       exit.resolve(undefined);
     },
   };
+}
+
+/** The engine answers before the program runs. Waited for at most 5 s: it may be slow, and the output comes anyway. */
+async function hasBegun(exec: Dockerode.Exec): Promise<void> {
+  for (let waitedMs = 0; waitedMs < 5_000; waitedMs += 10) {
+    const { Running, Pid, ExitCode } = await exec.inspect();
+    if ((Running && Pid > 0) || ExitCode !== null) return;
+    await delay(10);
+  }
 }
 
 function pumpEvents(stream: Readable, sink: EngineEventSink): Disposable {
