@@ -79,7 +79,7 @@ async function dieAndRecover(call: string, moment: string): Promise<void> {
     const since = Date.now();
     await core.containers.ready();
     // What the engine was still carrying out is there by now, or comes and goes.
-    await waitUntil('what is ours is what the store knows', () => {
+    await waitUntil(`what is ours is what the store knows (${moment} ${call})`, () => {
       const known = core.containers.list().map(({ id }) => id);
       return JSON.stringify(ours().sort()) === JSON.stringify(known.sort());
     });

@@ -186,7 +186,7 @@ export class ContainerManager implements Disposable {
       this.pausing.add(id);
       try {
         // Docker hangs for ever where a command is being begun in what it freezes.
-        await Promise.allSettled(this.beginning.get(id) ?? []);
+        await Promise.allSettled([...(this.beginning.get(id) ?? [])]);
         await containerParts(this.context).engine.pauseContainer(id);
       } finally {
         this.pausing.delete(id);

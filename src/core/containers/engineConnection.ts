@@ -78,11 +78,15 @@ export class EngineConnection implements Disposable {
   private reconcileAgain(): void {
     this.reconciler.reconcile().catch((error: unknown) => {
       this.context.failures.report(error, 'compare our containers with those of the engine');
+      // A new connection compares everything.
+      if (this.watching !== undefined) this.lose();
     });
   }
 
   private lose(): void {
+    const { watching } = this;
     this.watching = undefined;
+    watching?.dispose();
     this.connecting = undefined;
     if (this.isDisposed) return;
     this.keeper.loseEngine();
