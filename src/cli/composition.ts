@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTaskPlaces } from '../adapters/containerTasks/taskPlaces.ts';
+import { createContainerParts } from '../adapters/containerParts.ts';
 import { createProcessMetrics } from '../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../adapters/system/systemEnvironment.ts';
@@ -12,6 +13,7 @@ import { OrchestratorError } from '../base/errors.ts';
 import { systemIds } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { Orchestrator } from '../core/orchestrator.ts';
+import { defaultLimits } from '../core/limits.ts';
 import type { ProcessHost } from '../core/ports/processHost.ts';
 import { systemCode } from '../processHost/files.ts';
 import { ensurePrivateDir } from '../processHost/paths.ts';
@@ -63,6 +65,13 @@ export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Pro
     undo.push(() => store.dispose());
     const processHost = openProcessHost(stateDir, logger);
     undo.push(() => processHost.dispose());
+    const containers = createContainerParts({
+      stateDir,
+      ids: systemIds,
+      logger,
+      recordLimitBytes: defaultLimits.recordLimitBytes,
+    });
+    undo.push(() => containers.dispose());
     const orchestrator = new Orchestrator({
       store,
       processHost,
@@ -70,6 +79,7 @@ export async function openCore({ stateDir, kind, logger }: OpenCoreOptions): Pro
       shellFiles: createShellFolder(paths.shell),
       processMetrics: createProcessMetrics(),
       containerTaskPlaces: createTaskPlaces(stateDir),
+      containers,
       clock: systemClock,
       ids: systemIds,
       logger,

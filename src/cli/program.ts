@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
 import type { CommandContext } from './commandContext.ts';
+import type { ContainersFlags } from './commands/containers.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
 import { OutputWriter } from './output/outputWriter.ts';
 import { parseDuration } from './output/format.ts';
@@ -172,6 +173,22 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('-f, --follow', 'go on with what comes')
     .option('--session <id>', 'only those of this session (id or name)')
     .option('--run <id>', 'only those of this run');
+
+  command<CommonOptions & ContainersFlags>(
+    'containers <action> [words...]',
+    'containers of the sessions: ls, run, start, stop, restart, kill, pause, unpause, rm, logs, exec, inspect, stats, images, pull',
+    async (context, flags, [action = '', ...words]) => {
+      const { containersCommand } = await import('./commands/containers.ts');
+      return containersCommand(context, action, words, flags);
+    },
+  )
+    .passThroughOptions()
+    .option('--cwd <folder>', 'run: the directory whose session it is made in (default: here)')
+    .option('--name <text>', "run: the container's name")
+    .option('--network <name>', 'run: the network that it may join (default: none)')
+    .option('-d, --detach', 'run: do not wait for it')
+    .option('-f, --follow', 'logs: go on with what comes, until it ends')
+    .option('--force', 'rm: also one that runs');
 
   command('doctor', 'check the installation and the state directory', async (context) => {
     const { doctor } = await import('./commands/doctor.ts');

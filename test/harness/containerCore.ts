@@ -11,7 +11,7 @@ import type { Container, CreateContainerRequest } from '../../src/core/container
 import { Orchestrator } from '../../src/core/orchestrator.ts';
 import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
 import type { Session, SessionConfig } from '../../src/core/sessions/session.ts';
-import { type TestEngine, testImage } from './dockerEngine.ts';
+import { testImage } from './testImage.ts';
 import { FakeMachine, FakeProcessHost } from './fakeProcessHost.ts';
 
 /** A core with a real store, real records and a real engine; only its process host, which containers do not use, is not. */
@@ -22,13 +22,12 @@ export class ContainerCore implements AsyncDisposable {
   private readonly ownsFolder: boolean;
   private readonly end: () => Promise<void>;
 
-  constructor(testEngine: TestEngine, options: { folder?: string; installationId?: string } = {}) {
+  constructor(engine: ContainerEngine, options: { folder?: string; installationId?: string } = {}) {
     this.ownsFolder = options.folder === undefined;
     this.folder = options.folder ?? mkdtempSync(join(tmpdir(), 'ow-core-'));
-    this.engine = testEngine.client();
+    this.engine = engine;
     const { store } = openSqliteStore(join(this.folder, 'orchestrator.db'));
     const records = createFileRecords(join(this.folder, 'containers'), 256 * 1024 * 1024);
-    const { engine } = this;
     this.core = new Orchestrator({
       store,
       processHost: new FakeProcessHost(new FakeMachine()),

@@ -8,9 +8,8 @@ import { createDockerEngine } from '../../src/adapters/docker/dockerEngine.ts';
 import { nullLogger } from '../../src/base/logger.ts';
 import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
 import { endProcesses, isAlive, waitUntil } from './processes.ts';
+import { testImage } from './testImage.ts';
 import { tempDir, type TempDir } from './tempDir.ts';
-
-export const testImage = 'workbench-test:latest';
 
 const startLimitMs = 60_000;
 

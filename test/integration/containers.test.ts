@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { OutputStream } from '../../src/core/ports/containerEngine.ts';
 import { ContainerCore } from '../harness/containerCore.ts';
-import { TestEngine, testImage } from '../harness/dockerEngine.ts';
+import { TestEngine } from '../harness/dockerEngine.ts';
 import { waitUntil } from '../harness/processes.ts';
+import { testImage } from '../harness/testImage.ts';
 
 let engine: TestEngine;
 let fixture: ContainerCore;
@@ -17,7 +18,7 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]();
 });
 beforeEach(async () => {
-  fixture = new ContainerCore(engine);
+  fixture = new ContainerCore(engine.client());
   await fixture.start();
   sessionId = (await fixture.session()).id;
 });

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import type { Duplex, Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
 import { type Disposable, toDisposable } from '../../base/disposable.ts';
 import { Emitter } from '../../base/emitter.ts';
@@ -17,7 +18,7 @@ import type {
 } from '../../core/ports/containerEngine.ts';
 import { containerOf, createOptions, summaryOf, usageOf } from './containerShapes.ts';
 import { type ConnectedEngine, EngineFinder } from './engineFinder.ts';
-import { engineError, isUnreachable, statusOf } from './engineErrors.ts';
+import { engineError, engineWords, isUnreachable, statusOf } from './engineErrors.ts';
 import { initializeEngine } from './engineSetup.ts';
 import { buildImage, importImage, pullImage } from './imageTasks.ts';
 import { pumpOutput } from './outputPump.ts';
@@ -106,10 +107,15 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
     pauseContainer: (id) => call('pause the container', (docker) => docker.getContainer(id).pause()),
     unpauseContainer: (id) => call('unpause the container', (docker) => docker.getContainer(id).unpause()),
     removeContainer: (id) =>
-      call('remove the container', (docker) =>
-        // 409: it is being removed already.
-        unless([404], () => docker.getContainer(id).remove({ force: true, v: true })),
-      ),
+      call('remove the container', async (docker) => {
+        const container = docker.getContainer(id);
+        try {
+          await unless([404], () => container.remove({ force: true, v: true }));
+        } catch (error) {
+          if (!/already in progress/.test(engineWords(error))) throw error;
+          await unless([404], () => container.wait({ condition: 'removed' }));
+        }
+      }),
     resizeContainer: (id, cols, rows) =>
       call('resize the container', (docker) => docker.getContainer(id).resize({ h: rows, w: cols })),
     inspectContainer: (id) => call('inspect the container', (docker) => inspect(docker, id)),
@@ -171,7 +177,7 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
             tags: ((image.RepoTags as string[] | null) ?? []).filter((tag) => tag !== '<none>:<none>'),
             sizeBytes: image.Size,
             createdAt: image.Created * 1_000,
-            labels: (image.Labels as typeof image.Labels | null) ?? {},
+            labels: labelsOf(image.Labels),
           }),
         );
       }),
@@ -184,7 +190,7 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
             tags: image.RepoTags,
             sizeBytes: image.Size,
             createdAt: Date.parse(image.Created),
-            labels: image.Config.Labels ?? {},
+            labels: labelsOf(image.Config.Labels),
           };
         } catch (error) {
           if (statusOf(error) === 404) return undefined;
@@ -248,6 +254,11 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
   };
 }
 
+/** Null where there are none, which the types do not tell. */
+function labelsOf(labels: Readonly<Record<string, string>> | null): Readonly<Record<string, string>> {
+  return labels ?? {};
+}
+
 function labelFilter(labels: Readonly<Record<string, string>>): string[] {
   return Object.entries(labels).map(([key, value]) => (value === '' ? key : `${key}=${value}`));
 }
@@ -305,6 +316,7 @@ async function startExec(
       if (statusOf(error) === undefined) throw engineError(error, 'resize the terminal');
     }
   };
+  await hasBegun(exec);
   if (spec.tty) await resize(spec.cols, spec.rows);
   return {
     id: exec.id,
@@ -317,6 +329,15 @@ async function startExec(
       exit.resolve(undefined);
     },
   };
+}
+
+/** The engine answers before the program runs. Waited for at most 5 s: it may be slow, and the output comes anyway. */
+async function hasBegun(exec: Dockerode.Exec): Promise<void> {
+  for (let waitedMs = 0; waitedMs < 5_000; waitedMs += 10) {
+    const { Running, Pid, ExitCode } = await exec.inspect();
+    if ((Running && Pid > 0) || ExitCode !== null) return;
+    await delay(10);
+  }
 }
 
 function pumpEvents(stream: Readable, sink: EngineEventSink): Disposable {

@@ -1,5 +1,5 @@
 import type { LogTransaction } from '../events/logTransaction.ts';
-import type { Container, EngineClaim } from './container.ts';
+import type { Container } from './container.ts';
 
 /** The changes of a container, each with its event, for transactions of any manager. */
 
@@ -32,10 +32,6 @@ export function updateContainer(tx: LogTransaction, before: Container, after: Co
 export function removeContainer(tx: LogTransaction, container: Container): void {
   tx.delete('container', container.id);
   tx.report('container.removed', scopeOf(container), { name: container.name });
-}
-
-export function claimScope(claim: EngineClaim): { readonly sessionId: string } {
-  return { sessionId: claim.sessionId };
 }
 
 function scopeOf({ id, sessionId }: Container): { readonly sessionId: string; readonly containerId: string } {

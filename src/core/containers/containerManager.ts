@@ -69,6 +69,9 @@ export class ContainerManager implements Disposable {
   private readonly connection: EngineConnection;
   private readonly inputs: ContainerInputs;
   private readonly creation: ContainerCreation;
+  /** Commands that do not run yet, by container. */
+  private readonly beginning = new Map<string, Set<Promise<EngineExec>>>();
+  private readonly pausing = new Set<string>();
   private readonly disposables = new DisposableStore();
 
   constructor(context: CoreContext, sessions: SessionManager) {
@@ -179,7 +182,15 @@ export class ContainerManager implements Disposable {
 
   async pause(id: string): Promise<Container> {
     return this.change(id, async (container) => {
-      if (container.state !== 'paused') await containerParts(this.context).engine.pauseContainer(id);
+      if (container.state === 'paused') return;
+      this.pausing.add(id);
+      try {
+        // Docker hangs for ever where a command is being begun in what it freezes.
+        await Promise.allSettled([...(this.beginning.get(id) ?? [])]);
+        await containerParts(this.context).engine.pauseContainer(id);
+      } finally {
+        this.pausing.delete(id);
+      }
     });
   }
 
@@ -238,8 +249,8 @@ export class ContainerManager implements Disposable {
     checkInteger(rows, 1, 1_000, 'The number of rows');
     await this.connection.ready();
     const container = this.get(id);
-    if (container.state !== 'running') throw notRunning(container);
-    const exec = await containerParts(this.context).engine.exec(
+    if (container.state !== 'running' || this.pausing.has(id)) throw notRunning(container);
+    const beginning = containerParts(this.context).engine.exec(
       id,
       {
         command: request.command,
@@ -253,6 +264,12 @@ export class ContainerManager implements Disposable {
       },
       sink,
     );
+    const others = this.beginning.get(id) ?? new Set();
+    this.beginning.set(id, others.add(beginning));
+    const exec = await beginning.finally(() => {
+      others.delete(beginning);
+      if (others.size === 0) this.beginning.delete(id);
+    });
     this.disposables.add(exec);
     void exec.exitCode.then(() => this.disposables.delete(exec));
     return exec;

@@ -23,6 +23,8 @@ export class ContainerReconciler {
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
   private readonly keeper: ContainerKeeper;
+  private running: Promise<void> | undefined;
+  private next: Promise<void> | undefined;
   /** Claims of calls of this core. */
   private readonly underWay = new Set<string>();
 
@@ -72,7 +74,24 @@ export class ContainerReconciler {
     return [...this.context.state.engineClaims.keys()].some((id) => !this.underWay.has(id));
   }
 
-  async reconcile(): Promise<void> {
+  /** One at a time: who asks meanwhile gets one that begins after. */
+  reconcile(): Promise<void> {
+    if (this.running === undefined) return this.begin();
+    this.next ??= this.running
+      .catch(() => undefined)
+      .then(() => {
+        this.next = undefined;
+        return this.begin();
+      });
+    return this.next;
+  }
+
+  private begin(): Promise<void> {
+    this.running = this.compare().finally(() => (this.running = undefined));
+    return this.running;
+  }
+
+  private async compare(): Promise<void> {
     const { engine, installationId } = containerParts(this.context);
     const { state } = this.context;
     const ours = { [installationLabel]: installationId };

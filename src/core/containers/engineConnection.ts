@@ -9,6 +9,8 @@ import type { ContainerReconciler } from './containerReconciler.ts';
 
 const firstRetryMs = 1_000;
 const lastRetryMs = 30_000;
+/** When it is looked once more for what the engine was still carrying out when its core ended. */
+const lateLookMs = [250, 500, 1_000, 2_000, 4_000, 30_000];
 
 /**
  * The connection to the engine. It is made when something is asked of it, or at start where something of ours may be
@@ -21,6 +23,7 @@ export class EngineConnection implements Disposable {
   private connecting: Promise<EngineInfo> | undefined;
   private watching: Disposable | undefined;
   private retry: Disposable | undefined;
+  private late: Disposable | undefined;
   private retryMs = firstRetryMs;
   private isDisposed = false;
 
@@ -49,6 +52,7 @@ export class EngineConnection implements Disposable {
   dispose(): void {
     this.isDisposed = true;
     this.retry?.dispose();
+    this.late?.dispose();
     this.watching?.dispose();
   }
 
@@ -71,6 +75,7 @@ export class EngineConnection implements Disposable {
     this.watching = watching;
     await this.reconciler.reconcile();
     this.retryMs = firstRetryMs;
+    this.lookForLate();
     return info;
   }
 
@@ -78,11 +83,27 @@ export class EngineConnection implements Disposable {
   private reconcileAgain(): void {
     this.reconciler.reconcile().catch((error: unknown) => {
       this.context.failures.report(error, 'compare our containers with those of the engine');
+      // A new connection compares everything.
+      if (this.watching !== undefined) this.lose();
+    });
+  }
+
+  /** Not every engine tells of new networks and volumes with their labels. */
+  private lookForLate(turn = 0): void {
+    const delayMs = lateLookMs[turn];
+    this.late?.dispose();
+    if (this.isDisposed || delayMs === undefined || !this.reconciler.hasInheritedClaims()) return;
+    this.late = this.context.clock.setTimer(delayMs, () => {
+      this.reconcileAgain();
+      this.lookForLate(turn + 1);
     });
   }
 
   private lose(): void {
+    const { watching } = this;
     this.watching = undefined;
+    this.late?.dispose();
+    watching?.dispose();
     this.connecting = undefined;
     if (this.isDisposed) return;
     this.keeper.loseEngine();

@@ -46,6 +46,7 @@ export interface ContainerEngine extends Disposable {
   /** About once a second, until it is disposed or the container ends. */
   watchUsage(id: string, onUsage: (usage: ResourceUsage) => void): Promise<Disposable>;
 
+  /** Resolves once the command runs. */
   exec(id: string, spec: ExecSpec, sink: StreamSink): Promise<EngineExec>;
 
   listImages(labels?: Readonly<Record<string, string>>): Promise<EngineImage[]>;
