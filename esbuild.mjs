@@ -35,6 +35,38 @@ const lazyWorkbench = {
   },
 };
 
+/**
+ * What talks to container engines is big and rarely needed: one bundle for all, loaded with the first call.
+ * @type {esbuild.Plugin}
+ */
+const lazyDockerode = {
+  name: 'lazy-dockerode',
+  setup: (build) => {
+    build.onResolve({ filter: /^\.\/dockerode\.(ts|js)$/ }, ({ kind }) =>
+      kind === 'dynamic-import' || kind === 'require-call'
+        ? { path: './dockerode.js', external: true }
+        : undefined,
+    );
+  },
+};
+
+/**
+ * dockerode brings two things that are never used here, and that are most of it: its own ssh client (ours is the
+ * person's `ssh`, which checks host keys) and BuildKit sessions over gRPC.
+ * @type {esbuild.Plugin}
+ */
+const leanDockerode = {
+  name: 'lean-dockerode',
+  setup: (build) => {
+    build.onResolve({ filter: /^\.\/(session|ssh)$/ }, ({ path, importer }) =>
+      /[\\/](dockerode|docker-modem)[\\/]lib[\\/]/.test(importer) ? { path, namespace: 'unused' } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
+      contents: `module.exports = () => { throw new Error('${path} of dockerode is not part of this bundle.'); };`,
+    }));
+  },
+};
+
 /** @type {esbuild.BuildOptions} */
 const common = {
   absWorkingDir: repo,
@@ -78,15 +110,17 @@ const nodeBundle = (name, entry, more = {}) => ({
 
 const bundles = [
   nodeBundle('extension', 'src/vscode/extension.ts', { external: ['vscode'], plugins: [lazyWorkbench] }),
-  nodeBundle('workbench', 'src/vscode/workbench.ts', { external: ['vscode'] }),
+  nodeBundle('workbench', 'src/vscode/workbench.ts', { external: ['vscode'], plugins: [lazyDockerode] }),
   nodeBundle('cli', 'src/cli/main.ts', {
+    plugins: [lazyDockerode],
     banner: { js: '#!/usr/bin/env node' },
     // An old Node must be able to parse the file, or it never gets to saying what it needs (nodeVersion.ts).
     supported: { 'dynamic-import': false, using: false },
   }),
   nodeBundle('processHost', 'src/processHost/main.ts', { external: ['node-pty'] }),
   nodeBundle('screenWorker', 'src/processHost/screenWorker.ts'),
-  nodeBundle('worker', 'src/workers/main.ts'),
+  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyDockerode] }),
+  nodeBundle('dockerode', 'src/adapters/docker/dockerode.ts', { plugins: [leanDockerode] }),
   {
     name: 'runPanel',
     entry: 'webview-ui/src/main.ts',

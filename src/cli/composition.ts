@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createTaskPlaces } from '../adapters/containerTasks/taskPlaces.ts';
+import { createContainerParts } from '../adapters/containerParts.ts';
 import { createProcessMetrics } from '../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../adapters/system/systemEnvironment.ts';
@@ -11,6 +13,7 @@ import { OrchestratorError } from '../base/errors.ts';
 import { systemIds } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import { Orchestrator } from '../core/orchestrator.ts';
+import { defaultLimits } from '../core/limits.ts';
 import type { ProcessHost } from '../core/ports/processHost.ts';
 import {
   type CoreHolder,
@@ -76,12 +79,21 @@ export async function openCore(options: OpenCoreOptions): Promise<Core> {
     undo.push(() => store.dispose());
     const processHost = openProcessHost(stateDir, logger);
     undo.push(() => processHost.dispose());
+    const containers = createContainerParts({
+      stateDir,
+      ids: systemIds,
+      logger,
+      recordLimitBytes: defaultLimits.recordLimitBytes,
+    });
+    undo.push(() => containers.dispose());
     const orchestrator = new Orchestrator({
       store,
       processHost,
       environment: createSystemEnvironment({ version }),
       shellFiles: createShellFolder(paths.shell),
       processMetrics: createProcessMetrics(),
+      containerTaskPlaces: createTaskPlaces(stateDir),
+      containers,
       clock: systemClock,
       ids: systemIds,
       logger,

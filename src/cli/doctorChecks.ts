@@ -3,6 +3,8 @@ import { existsSync, lstatSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
+import { createDockerEngine } from '../adapters/docker/dockerEngine.ts';
+import { OrchestratorError } from '../base/errors.ts';
 import { missingForCeilings } from '../processHost/cgroups.ts';
 import { readCoreHolder } from '../processHost/coreHolder.ts';
 import { readJsonLines } from '../processHost/files.ts';
@@ -40,6 +42,7 @@ export const checks: Readonly<Record<string, Check>> = {
   'process host': checkProcessHost,
   store: checkStore,
   leftovers: checkLeftovers,
+  containers: checkContainers,
 };
 
 const run = promisify(execFile);
@@ -101,6 +104,23 @@ function checkCeilings(): CheckResult {
     message: `${message}: ${reason}`,
     details,
   };
+}
+
+async function checkContainers({ logger }: CommandContext): Promise<CheckResult> {
+  const engine = createDockerEngine({ logger });
+  try {
+    const info = await engine.probe();
+    const { kind, version: engineVersion, apiVersion, address, foundBy, cgroupVersion, missing } = info;
+    const message =
+      `${kind} ${engineVersion} (API ${apiVersion}) at ${address}, found by ${foundBy}; ` +
+      `cgroups ${cgroupVersion}${missing.length === 0 ? '' : `; it does not limit ${missing.join(', ')}`}`;
+    return { status: 'ok', message, details: { ...info } };
+  } catch (error) {
+    const { message, details = {} } = OrchestratorError.from(error);
+    return { status: 'warning', message, details, fix: 'Only containers need one; all else works without.' };
+  } finally {
+    engine.dispose();
+  }
 }
 
 function checkStateDir({ stateDir }: CommandContext): CheckResult {

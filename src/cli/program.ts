@@ -3,6 +3,7 @@ import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
 import type { CommandContext } from './commandContext.ts';
 import type { GrpcFlags } from './grpcFlags.ts';
+import type { ContainersFlags } from './commands/containers.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
 import { OutputWriter } from './output/outputWriter.ts';
 import { parseDuration } from './output/format.ts';
@@ -39,8 +40,9 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     nameAndArguments: string,
     description: string,
     action: (context: CommandContext, options: O, operands: readonly string[]) => Promise<number>,
+    parent: Command = program,
   ): Command => {
-    const subcommand = program.command(nameAndArguments).description(description);
+    const subcommand = parent.command(nameAndArguments).description(description);
     addCommonOptions(subcommand);
     subcommand.action(async () => {
       const options: O = subcommand.optsWithGlobals();
@@ -198,10 +200,71 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('--session <id>', 'only those of this session (id or name)')
     .option('--run <id>', 'only those of this run');
 
+  command<CommonOptions & ContainersFlags>(
+    'containers <action> [words...]',
+    'containers of the sessions: ls, run, start, stop, restart, kill, pause, unpause, rm, logs, exec, inspect, stats, images, pull',
+    async (context, flags, [action = '', ...words]) => {
+      const { containersCommand } = await import('./commands/containers.ts');
+      return containersCommand(context, action, words, flags);
+    },
+  )
+    .passThroughOptions()
+    .option('--cwd <folder>', 'run: the directory whose session it is made in (default: here)')
+    .option('--name <text>', "run: the container's name")
+    .option('--network <name>', 'run: the network that it may join (default: none)')
+    .option('-d, --detach', 'run: do not wait for it')
+    .option('-f, --follow', 'logs: go on with what comes, until it ends')
+    .option('--force', 'rm: also one that runs');
+
   command('doctor', 'check the installation and the state directory', async (context) => {
     const { doctor } = await import('./commands/doctor.ts');
     return doctor(context);
   });
+
+  const tasks = program.command('tasks').description('container tasks: programs that report while they run');
+  addCommonOptions(tasks);
+
+  command<CommonOptions & { all?: boolean }>(
+    'list',
+    'list the tasks that run or wait for another try',
+    async (context, { all }) => {
+      const { listTasks } = await import('./commands/tasks.ts');
+      return listTasks(context, { isAll: all === true });
+    },
+    tasks,
+  ).option('-a, --all', 'those that have ended too');
+
+  command<CommonOptions & { manifest: string; detach?: boolean }>(
+    'start',
+    'start a task and print what it reports until it ends; Ctrl-C stops it',
+    async (context, { manifest, detach }) => {
+      const { startTask } = await import('./commands/tasks.ts');
+      return startTask(context, { manifest, isDetached: detach === true });
+    },
+    tasks,
+  )
+    .requiredOption('--manifest <file>', 'what the task is: a JSON file (docs/container-tasks.md)')
+    .option('-d, --detach', 'leave once its program has started; it goes on');
+
+  command(
+    'stop <id...>',
+    'end tasks',
+    async (context, _, ids) => {
+      const { stopTasks } = await import('./commands/tasks.ts');
+      return stopTasks(context, ids);
+    },
+    tasks,
+  );
+
+  command<CommonOptions & { follow?: boolean }>(
+    'logs <id>',
+    'print what the last execution of a task reported',
+    async (context, { follow }, [id = '']) => {
+      const { printTaskLogs } = await import('./commands/tasks.ts');
+      return printTaskLogs(context, { id, follows: follow === true });
+    },
+    tasks,
+  ).option('-f, --follow', 'go on with what comes, until it ends');
 
   try {
     prepare(program, out, err);
@@ -251,14 +314,13 @@ function addCommonOptions(command: Command): void {
 
 /** Commander must not end the process, and must write like everything else here. */
 function prepare(command: Command, out: OutputWriter, err: OutputWriter): void {
-  for (const each of [command, ...command.commands]) {
-    each.exitOverride().configureOutput({
-      writeOut: (text) => void out.write(text),
-      writeErr: (text) => void err.write(text),
-      getOutHelpWidth: () => out.columns ?? 100,
-      getErrHelpWidth: () => err.columns ?? 100,
-    });
-  }
+  command.exitOverride().configureOutput({
+    writeOut: (text) => void out.write(text),
+    writeErr: (text) => void err.write(text),
+    getOutHelpWidth: () => out.columns ?? 100,
+    getErrHelpWidth: () => err.columns ?? 100,
+  });
+  for (const subcommand of command.commands) prepare(subcommand, out, err);
 }
 
 function collect(value: string, previous: readonly string[] = []): readonly string[] {

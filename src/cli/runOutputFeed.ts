@@ -17,9 +17,11 @@ export function feedRunOutput(output: RunOutput, stored: RunReport): void {
     }
     case 'runner.step.execution.completed': {
       const { result } = event.data;
-      // The output of an agent is in no terminal.
+      // The output of an agent is in no terminal, nor is that of a program in a container.
       if (!('terminal_id' in result)) break;
-      output.stepReaches(event.data.step, result.terminal_id, result.output_from, result.output_to, true);
+      const { terminal_id, output_from, output_to } = result;
+      if (terminal_id === null || output_from === null || output_to === null) break;
+      output.stepReaches(event.data.step, terminal_id, output_from, output_to, true);
       break;
     }
     default:

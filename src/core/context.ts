@@ -1,10 +1,12 @@
 import type { Clock } from '../base/clock.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
+
 import type { EventLog } from './events/eventLog.ts';
 import type { StateMirror } from './events/stateMirror.ts';
 import type { Failures } from './failures.ts';
 import type { OrchestratorLimits } from './limits.ts';
+import type { ContainerParts } from './ports/containerParts.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
@@ -24,6 +26,8 @@ export interface CoreContext {
   readonly shellFiles: ShellFiles | undefined;
   /** Without it, nothing is known of what terminals use. */
   readonly processMetrics: ProcessMetrics | undefined;
+  /** Without it there are no containers. */
+  readonly containers: ContainerParts | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;

@@ -17,6 +17,12 @@ export interface OrchestratorLimits {
   readonly taskOutputBytes: number;
   /** How long an assistant may take to answer a message, in milliseconds. Default 30 s. */
   readonly replyLimitMs: number;
+  /** Processes of a container that was made without a limit of its own. Default 512. */
+  readonly containerPids: number;
+  /** Memory of such a container, in bytes, without swap; 0 sets no limit. Default 2 GiB. */
+  readonly containerMemoryBytes: number;
+  /** Container tasks that run or wait for another try, at a time. Default 64. They take no place of a run. */
+  readonly maxContainerTasks: number;
   /** How much output of one terminal is kept, in bytes. Default 32 MiB. */
   readonly recordLimitBytes: number;
   /** Live terminals of one agent with all agents below it; 0 sets no limit. Default 256. A person has none. */
@@ -35,6 +41,7 @@ export interface OrchestratorLimits {
 
 export const defaultLimits: OrchestratorLimits = {
   maxConcurrentRuns: 8,
+  maxContainerTasks: 64,
   maxSessions: 1_000,
   sessionIdleMs: 10 * 60 * 1_000,
   agentSilenceMs: 90 * 1_000,
@@ -43,6 +50,8 @@ export const defaultLimits: OrchestratorLimits = {
   taskStartMs: 60 * 1_000,
   taskOutputBytes: 4 * 1024 * 1024,
   replyLimitMs: 30 * 1_000,
+  containerPids: 512,
+  containerMemoryBytes: 2 * 1024 * 1024 * 1024,
   recordLimitBytes: 32 * 1024 * 1024,
   maxTerminalsPerOwner: 256,
   idleTimeoutMs: 0,

@@ -7,14 +7,17 @@ import type { Logger } from '../base/logger.ts';
 import { AgentRegistry } from './agents/agentRegistry.ts';
 import { Chat } from './agents/chat.ts';
 import { Conversations } from './agents/conversations.ts';
-import { noContainerEngine } from './containers/noContainerEngine.ts';
+import { ContainerManager } from './containers/containerManager.ts';
+import { ContainerTaskManager } from './containerTasks/containerTaskManager.ts';
+import { taskContainerSource } from './containerTasks/taskContainerSource.ts';
 import type { CoreContext } from './context.ts';
 import { EventHub } from './events/eventHub.ts';
 import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
-import type { ContainerManager } from './ports/containerManager.ts';
+import type { ContainerParts } from './ports/containerParts.ts';
+import type { ContainerTaskPlaces } from './ports/containerTasks.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
@@ -48,8 +51,10 @@ export interface OrchestratorDependencies {
   readonly shellFiles?: ShellFiles | undefined;
   /** Without it, nothing is known of what terminals use. */
   readonly processMetrics?: ProcessMetrics | undefined;
-  /** Without it, every call for a container says that no engine is there. */
-  readonly containers?: ContainerManager | undefined;
+  /** Without it there are no containers: what is asked of them answers `container_engine_missing`. */
+  readonly containers?: ContainerParts | undefined;
+  /** Without it there are no container tasks. */
+  readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -82,9 +87,11 @@ export class Orchestrator {
   readonly runs: RunManager;
   readonly agents: AgentRegistry;
   readonly tasks: TaskManager;
-  readonly containers: ContainerManager;
   readonly conversations: Conversations;
   readonly chat: Chat;
+  readonly containers: ContainerManager;
+  /** Undefined where the composition has no place for them. */
+  readonly containerTasks: ContainerTaskManager | undefined;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -121,6 +128,7 @@ export class Orchestrator {
       environment,
       shellFiles,
       processMetrics,
+      containers: dependencies.containers,
       clock,
       ids,
       logger,
@@ -128,7 +136,6 @@ export class Orchestrator {
       failures,
     };
     this.events = log;
-    this.containers = dependencies.containers ?? noContainerEngine;
     this.subscriptions = this.disposables.add(new EventHub(log, clock, logger));
     this.processHost = processHost;
     this.onDidFail = failures.onDidFail;
@@ -176,6 +183,22 @@ export class Orchestrator {
       terminals,
       tasks,
     });
+    this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
+    const { containerTaskPlaces: places } = dependencies;
+    if (places !== undefined) {
+      const { sessions, runs } = this;
+      this.containerTasks = this.disposables.add(
+        new ContainerTaskManager(this.context, {
+          sessions,
+          runs,
+          places,
+          containers:
+            dependencies.containers === undefined
+              ? undefined
+              : taskContainerSource(this.containers, dependencies.containers.engine),
+        }),
+      );
+    }
   }
 
   /** True once start() is through. */
@@ -260,6 +283,8 @@ export class Orchestrator {
     this.killLeftovers();
     this._isReady = true;
     executor.open();
+    this.containers.resume();
+    this.containerTasks?.resume();
     this.sessions.resumeClosing();
     this.keeper.watch();
     this.agents.watch();
@@ -345,6 +370,8 @@ export class Orchestrator {
 
   /** Ends what runs in a session, runs first: they end their own terminals. */
   private async endMembers(sessionId: string): Promise<void> {
+    // First, so that none is started again.
+    await this.containerTasks?.stopAll(sessionId);
     const runs = this.runs.active().filter((run) => run.sessionId === sessionId);
     await Promise.all(
       runs.map(async (run) => {
@@ -359,5 +386,6 @@ export class Orchestrator {
     }
     const live = this.terminals.list({ sessionId }).filter((terminal) => terminal.state !== 'exited');
     await Promise.all(live.map((terminal) => this.terminals.kill(terminal.id)));
+    await this.containers.removeAllOf(sessionId);
   }
 }

@@ -64,7 +64,7 @@ export interface EventQuery {
   readonly signal: AbortSignal;
 }
 
-export type RunReport = Pick<OrchestratorEvent, 'type' | 'data'>;
+export type RunReport = Pick<OrchestratorEvent, 'time' | 'type' | 'data'>;
 
 /** As it is written down, and whether its process is there now: after a crash the one may lag behind the other. */
 export type Seen<T> = T & { readonly isLive: boolean };

@@ -1,7 +1,12 @@
 import { systemClock } from '../base/clock.ts';
+import { randomBytes } from 'node:crypto';
 import { OrchestratorError } from '../base/errors.ts';
 import { systemIds } from '../base/ids.ts';
 import { connectAsWorker, type WorkerConnection } from '../processHost/workerClient.ts';
+import { containerTaskWorkerKind } from '../core/containerTasks/containerTaskSpec.ts';
+import { ContainerTaskRunner } from './containerTask/containerTaskRunner.ts';
+import { parseContainerTaskSpec } from './containerTask/parseSpec.ts';
+import { isTaskExecutable, runTaskExecutable } from './containerTask/executable.ts';
 import { writeDriverFile } from './shell/driverFile.ts';
 import type { EmitRunEvent } from './shell/runReport.ts';
 import { parseShellRunSpec } from './shell/shellRunSpec.ts';
@@ -12,10 +17,17 @@ import { ShellRunner } from './shell/shellRunner.ts';
  * or when the host is gone; what it says on standard error is kept for diagnosis only.
  */
 async function main(): Promise<void> {
+  if (isTaskExecutable(process.argv)) {
+    await runTaskExecutable(process.argv);
+    return;
+  }
   const connection = await connectAsWorker();
   switch (connection.kind) {
     case 'shell':
       await runShellTask(connection);
+      break;
+    case containerTaskWorkerKind:
+      await runContainerTask(connection);
       break;
     default:
       throw new OrchestratorError(
@@ -24,6 +36,34 @@ async function main(): Promise<void> {
         `This version knows no worker of kind ${JSON.stringify(connection.kind)}.`,
       );
   }
+}
+
+async function runContainerTask(connection: WorkerConnection): Promise<void> {
+  let lost: unknown;
+  const runner = new ContainerTaskRunner(parseContainerTaskSpec(connection.spec), {
+    emit: async (type, data) => {
+      try {
+        await connection.emit(type, { ...data });
+      } catch (error) {
+        lost ??= error;
+        throw error;
+      }
+    },
+    terminals: connection.terminals,
+    clock: systemClock,
+    ids: systemIds,
+    newToken: () => randomBytes(32).toString('hex'),
+    environment: process.env,
+  });
+  connection.onCommand((command) => runner.handleCommand(command));
+  process.on('SIGTERM', () => runner.abort('the worker was asked to end'));
+  try {
+    await runner.run();
+  } finally {
+    runner.dispose();
+    await connection.close();
+  }
+  if (lost !== undefined) throw OrchestratorError.from(lost);
 }
 
 async function runShellTask(connection: WorkerConnection): Promise<void> {

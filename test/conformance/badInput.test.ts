@@ -13,7 +13,6 @@ import {
   StreamResponsesRequest,
 } from '../../src/protocol/gen/gateway/v1/gateway.ts';
 import {
-  ContainerConfig,
   CreateSessionRequest,
   EventFilter,
   type EventType,
@@ -24,7 +23,6 @@ import {
   type SessionState,
   type StreamMessageRequest,
 } from '../../src/protocol/gen/orchestrator/v1/orchestrator.ts';
-import { memoryContainers } from './memoryContainers.ts';
 import { iterate, nextOf, ServedCore } from './servedCore.ts';
 
 type OrchestratorClient = RpcClient<typeof OrchestratorServiceDefinition>;
@@ -39,7 +37,7 @@ const create = async (request: Parameters<typeof CreateSessionRequest.fromPartia
     .sessionId;
 
 beforeEach(async () => {
-  served = new ServedCore({ containers: memoryContainers(() => served.core.sessions) });
+  served = new ServedCore();
   await served.start();
   const client = await served.connect();
   service = client.service(OrchestratorServiceDefinition);
@@ -219,31 +217,6 @@ it.each(table)('%s is refused', async (_what, call, code, message) => {
   expect(error).toMatchObject({
     code,
     message: typeof message === 'string' ? message : expect.stringMatching(message),
-  });
-});
-
-it("a container is held to its session's limits", async () => {
-  const config = ContainerConfig.fromPartial({ image: 'busybox' });
-  const bounded = await create({ config: { maxContainers: 1, allowedImages: ['busybox'] } });
-  await expect(
-    service.createContainer({ sessionId: bounded, config: { ...config, image: 'other' } }),
-  ).rejects.toMatchObject({ code: 'PERMISSION_DENIED', message: 'image not allowed in this session: other' });
-  const { containerId } = await service.createContainer({ sessionId: bounded, config });
-  await expect(service.createContainer({ sessionId: bounded, config })).rejects.toMatchObject({
-    code: 'RESOURCE_EXHAUSTED',
-    message: 'maximum containers limit reached: 1',
-  });
-  expect(await service.getStatus({})).toMatchObject({ activeContainers: 1 });
-  const { session } = await service.getSession({ sessionId: bounded });
-  expect(session!.containerIds).toEqual([containerId]);
-  await expect(service.removeContainer({ containerId, force: false })).rejects.toMatchObject({
-    code: 'FAILED_PRECONDITION',
-  });
-  expect(await service.removeContainer({ containerId, force: true })).toEqual({ containerId });
-  await service.closeSession({ sessionId: bounded, reason: '' });
-  await expect(service.createContainer({ sessionId: bounded, config })).rejects.toMatchObject({
-    code: 'FAILED_PRECONDITION',
-    message: 'cannot add container to closed session',
   });
 });
 

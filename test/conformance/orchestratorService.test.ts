@@ -368,7 +368,7 @@ describe('the rest', () => {
     expect(await service.healthCheck({})).toEqual({
       health: Health.HEALTH_HEALTHY,
       version: '1.2.3',
-      subsystems: ['session_manager', 'event_bus', 'terminal_manager', 'run_manager'],
+      subsystems: ['session_manager', 'event_bus', 'terminal_manager', 'run_manager', 'container_manager'],
     });
     const status = await service.getStatus({});
     expect(status).toMatchObject({ activeSessions: 1, activeContainers: 0 });

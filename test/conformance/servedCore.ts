@@ -6,11 +6,12 @@ import { nullLogger } from '../../src/base/logger.ts';
 import { GrpcClient, type GrpcClientConfig } from '../../src/clients/grpc/grpcClient.ts';
 import type { AgentMessage } from '../../src/core/agents/agentLink.ts';
 import { Orchestrator } from '../../src/core/orchestrator.ts';
-import type { ContainerManager } from '../../src/core/ports/containerManager.ts';
 import type { OrchestratorLimits } from '../../src/core/limits.ts';
 import { openGrpcDoor } from '../../src/servers/grpc/door.ts';
 import type { GrpcServer } from '../../src/servers/grpc/grpcServer.ts';
 import { CoreHarness } from '../harness/core.ts';
+import { createFileRecords } from '../../src/adapters/containerRecords/fileRecords.ts';
+import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
 import { createFakeEnvironment } from '../harness/fakeEnvironment.ts';
 import { FakeProcessHost } from '../harness/fakeProcessHost.ts';
 
@@ -20,16 +21,25 @@ export class ServedCore {
   readonly core: Orchestrator;
   readonly socketPath = join(this.harness.folder, 'grpc.sock');
   private readonly clients: GrpcClient[] = [];
+  private readonly engine: ContainerEngine | undefined;
   private server: GrpcServer | undefined;
 
   constructor(
     options: {
       readonly limits?: Partial<OrchestratorLimits>;
-      readonly containers?: ContainerManager;
+      /** Of the test's own; disposed with the core. */
+      readonly engine?: ContainerEngine;
     } = {},
   ) {
+    const { engine, limits } = options;
+    this.engine = engine;
     this.core = new Orchestrator({
-      ...options,
+      limits,
+      containers: engine && {
+        engine,
+        records: createFileRecords(join(this.harness.folder, 'containers'), 1024 * 1024),
+        installationId: 'c'.repeat(32),
+      },
       store: this.harness.store,
       processHost: new FakeProcessHost(this.harness.machine),
       environment: createFakeEnvironment(),
@@ -69,6 +79,7 @@ export class ServedCore {
     for (const client of this.clients) client.close();
     await this.stopServing();
     await this.core.close();
+    this.engine?.dispose();
     this.harness.dispose();
   }
 }

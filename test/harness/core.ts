@@ -6,6 +6,7 @@ import { FakeClock } from '../../src/base/clock.ts';
 import { systemIds } from '../../src/base/ids.ts';
 import { nullLogger, type Logger } from '../../src/base/logger.ts';
 import { Orchestrator, type OrchestratorLimits } from '../../src/core/orchestrator.ts';
+import type { ContainerTaskPlaces } from '../../src/core/ports/containerTasks.ts';
 import type { ProcessHost } from '../../src/core/ports/processHost.ts';
 import type { ProcessMetrics } from '../../src/core/ports/processMetrics.ts';
 import type { Store } from '../../src/core/ports/store.ts';
@@ -32,6 +33,7 @@ export class CoreHarness {
       store?: Store;
       processHost?: ProcessHost;
       processMetrics?: ProcessMetrics;
+      containerTaskPlaces?: ContainerTaskPlaces;
     } = {},
   ): Orchestrator {
     return new Orchestrator({
@@ -39,6 +41,7 @@ export class CoreHarness {
       processHost: options.processHost ?? new FakeProcessHost(this.machine),
       environment: createFakeEnvironment(),
       processMetrics: options.processMetrics,
+      containerTaskPlaces: options.containerTaskPlaces,
       clock: this.clock,
       ids: systemIds,
       logger: this.logger,

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Environment } from '../../src/core/ports/environment.ts';
 
 /** A machine with the directories /srv/app, /home/me and those of `directories`, and the shells sh and bash. */
@@ -12,6 +13,8 @@ export function createFakeEnvironment(directories: readonly string[] = []): Envi
   return {
     platform: 'linux',
     isDirectory: (path) => Promise.resolve(known.has(path)),
+    // Nothing here is a link.
+    realPath: (path) => Promise.resolve(posix.normalize(path)),
     findProgram: (file) => Promise.resolve(shells.get(file)),
     defaultShell: () => '/bin/bash',
     defaultDirectory: () => '/home/me',

@@ -104,7 +104,8 @@ class TestRun {
     return Promise.all(
       results.map(async ({ result }) => {
         if (!('terminal_id' in result)) throw new Error('A shell step has a terminal.');
-        const { data } = await host.readTerminal(result.terminal_id, result.output_from, result.output_to);
+        const { terminal_id, output_from, output_to } = result;
+        const { data } = await host.readTerminal(terminal_id ?? '', output_from ?? 0, output_to ?? 0);
         return Buffer.from(data).toString('latin1');
       }),
     );

@@ -107,6 +107,33 @@ const migrations: readonly string[] = [
 
   ALTER TABLE event ADD COLUMN extra TEXT;
   `,
+  // What the containers of a session may have is always said: nothing, where it was not.
+  `
+  UPDATE session SET json = json_patch(
+    json('{"config":{"policy":{
+      "allowNetwork":false,"allowedNetworks":[],"allowVolumeMount":false,"allowedPaths":[],"requireApproval":false
+    }}}'),
+    json
+  ) WHERE json_valid(json);
+
+  CREATE TABLE container (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE engineClaim (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE containerTask (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 export const schemaVersion = migrations.length;

@@ -27,6 +27,17 @@ type Row = Record<string, SQLOutputValue>;
 const eventPageLimit = 10_000;
 const taskPage = 1_000;
 
+const storedKinds = [
+  'session',
+  'terminal',
+  'run',
+  'agent',
+  'task',
+  'container',
+  'engineClaim',
+  'containerTask',
+] as const satisfies readonly StoredKind[];
+
 /** The store on an open database whose schema is up to date. Owns the database. */
 export class SqliteConnection implements Store {
   private readonly database: DatabaseSync;
@@ -197,7 +208,7 @@ export class SqliteConnection implements Store {
 
   /** Touches every table, so that opening meets what is plainly broken. */
   readNewest(): void {
-    for (const kind of ['session', 'terminal', 'run', 'agent', 'task'] as const) {
+    for (const kind of storedKinds) {
       const row = this.first(`SELECT json FROM ${kind} ORDER BY position DESC LIMIT 1`);
       if (row !== undefined) this.parse(row['json']);
     }

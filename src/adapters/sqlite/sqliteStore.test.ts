@@ -191,6 +191,7 @@ it('brings a store of the first version up to date, with what stands in it', () 
   const old = JSON.stringify({ id, name, owner, type, state, cwd, createdAt, lastActiveAt });
   database.exec(`
     DROP TABLE message; DROP TABLE agent; DROP TABLE task; DROP TABLE task_chunk;
+    DROP TABLE container; DROP TABLE engineClaim; DROP TABLE containerTask;
     ALTER TABLE event DROP COLUMN extra;
     INSERT INTO session (id, json) VALUES ('old', '${old}');
     PRAGMA user_version = 1;
@@ -199,6 +200,29 @@ it('brings a store of the first version up to date, with what stands in it', () 
   const store = openStore();
   expect(store.get('session', 'old')).toEqual({ ...session('old'), updatedAt: 1 });
   expect(store.readEvents({ after: 0, limit: 1 })).toMatchObject([{ type: 'x', sessionId: 'old' }]);
+});
+
+it('brings a store of the second version up to date: what containers may have is said', () => {
+  openStore().dispose();
+  const database = new DatabaseSync(path);
+  const insert = database.prepare('INSERT INTO session (id, json) VALUES (?, ?)');
+  const { policy, ...config } = defaultSessionConfig;
+  insert.run('silent', JSON.stringify({ ...session('silent'), config }));
+  const open = { ...policy, allowNetwork: true, allowedPaths: ['/srv'] };
+  insert.run('open', JSON.stringify({ ...session('open'), config: { ...config, policy: open } }));
+  database.exec(`
+    DROP TABLE container; DROP TABLE engineClaim; DROP TABLE containerTask;
+    PRAGMA user_version = 2;
+  `);
+  database.close();
+  const store = openStore();
+  expect(store.get('session', 'silent')).toEqual(session('silent'));
+  expect(store.get('session', 'open')?.config.policy).toEqual(open);
+  expect([store.list('container'), store.list('engineClaim'), store.list('containerTask')]).toEqual([
+    [],
+    [],
+    [],
+  ]);
 });
 
 describe('trouble', () => {

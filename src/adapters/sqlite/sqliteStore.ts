@@ -105,9 +105,12 @@ function checkWholly(database: DatabaseSync, path: string): void {
     ['session', 'json'],
     ['terminal', 'json'],
     ['run', 'json'],
+    ['container', 'json'],
+    ['engineClaim', 'json'],
     ['message', 'json'],
     ['agent', 'json'],
     ['task', 'json'],
+    ['containerTask', 'json'],
     ['event', 'data'],
   ] as const) {
     const broken = database.prepare(`SELECT 1 FROM ${table} WHERE NOT json_valid(${column}) LIMIT 1`).get();

@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, realpath, stat } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import type { Environment } from '../../core/ports/environment.ts';
@@ -21,6 +21,7 @@ export function createSystemEnvironment(options: SystemEnvironmentOptions): Envi
   return {
     platform,
     isDirectory,
+    realPath: (path) => realpath(path).catch(() => undefined),
     findProgram: (file, childEnv, cwd) => findProgram(file, childEnv, cwd, platform),
     defaultShell: () => defaultShell(env, platform),
     defaultDirectory,

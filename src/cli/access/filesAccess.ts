@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { openSqliteStoreReadOnly } from '../../adapters/sqlite/sqliteStore.ts';
 import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
+import type { ContainerTask } from '../../core/containerTasks/containerTask.ts';
 import type { OrchestratorEvent } from '../../core/events/event.ts';
 import {
   type EventQuery,
@@ -97,6 +98,11 @@ export class FilesAccess implements OrchestratorAccess, Disposable {
     return (this.store?.list('run') ?? [])
       .filter(({ endedAt }) => !isLive || endedAt === undefined)
       .map((run) => seenRun(run, live.has(run.id)));
+  }
+
+  /** Oldest first, ended ones too. */
+  listContainerTasks(): readonly ContainerTask[] {
+    return this.store?.list('containerTask') ?? [];
   }
 
   async *readEvents(query: EventQuery): AsyncGenerator<OrchestratorEvent, void, undefined> {

@@ -108,14 +108,16 @@ async function sayGoodbye({ err }: CommandContext, core: Core, options: ServeOpt
 }
 
 async function stopChildren(orchestrator: Orchestrator): Promise<void> {
-  const { runs, terminals } = orchestrator;
+  const { runs, terminals, containerTasks } = orchestrator;
   const timeout = new AbortController();
   const ends = runs.active().map(async (run) => {
     await runs.abort(run.id);
     await runs.waitForEnd(run.id, timeout.signal);
   });
   const limit = delay(stopLimitMs, undefined, { signal: timeout.signal }).catch(() => undefined);
-  await Promise.race([Promise.allSettled(ends), limit]);
+  // Those that wait for another try are not among the runs.
+  const tasks = containerTasks?.stopAll();
+  await Promise.race([Promise.allSettled([...ends, tasks]), limit]);
   timeout.abort();
   const live = terminals.list().filter((terminal) => terminal.state !== 'exited');
   await Promise.allSettled(live.map((terminal) => terminals.kill(terminal.id)));

@@ -1,73 +1,129 @@
-import type { ResourceLimits, ResourceUsage } from '../resources.ts';
+import type {
+  ContainerHealth,
+  ContainerMount,
+  ContainerState,
+  HealthCheck,
+  PortBinding,
+  RestartPolicy,
+} from '../ports/containerEngine.ts';
+import type { ResourceLimits } from '../resources.ts';
 
-/** A container of a session, as the engine has it. */
+/** A container of ours, as the core remembers it. */
 export interface Container {
   /** The engine's own. */
   readonly id: string;
+  readonly sessionId: string;
   readonly name: string;
   readonly image: string;
   readonly state: ContainerState;
-  readonly health: 'unknown' | 'healthy' | 'unhealthy' | 'checking';
-  readonly sessionId: string;
+  readonly health: ContainerHealth;
   readonly config: ContainerConfig;
-  readonly resources?: ResourceUsage | undefined;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly startedAt?: number | undefined;
-  readonly exitedAt?: number | undefined;
-  readonly exitCode?: number | undefined;
+  /** Of its last start; undefined while it runs. */
+  readonly exit?: ContainerExit | undefined;
+  /** As they are bound: with the host ports that the engine chose. Empty unless it runs. */
+  readonly ports: readonly PortBinding[];
+  /** By network, the addresses that it has. */
+  readonly addresses: Readonly<Record<string, string>>;
+  /** What the engine said when it made it, such as limits that it cannot enforce. */
+  readonly warnings: readonly string[];
 }
 
-export type ContainerState =
-  | 'created'
-  | 'running'
-  | 'paused'
-  | 'restarting'
-  | 'exited'
-  | 'removing'
-  | 'unknown';
+export interface ContainerExit {
+  readonly exitCode: number | null;
+  readonly reason: ContainerExitReason;
+  /** Milliseconds since the epoch. */
+  readonly exitedAt: number;
+  /** Why it did not start, in the engine's words. */
+  readonly error?: string | undefined;
+}
 
+/** `lost` means that it was gone when we looked for it. */
+export type ContainerExitReason = 'exited' | 'stopped' | 'killed' | 'out_of_memory' | 'start_failed' | 'lost';
+
+/** What it was made with, defaults and limits of its session filled in. Without the values of its environment. */
 export interface ContainerConfig {
-  readonly image: string;
+  readonly entrypoint: readonly string[];
   readonly command: readonly string[];
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly workingDir: string;
+  /** Names only: values may be secrets, and are known to the engine alone. */
+  readonly envNames: readonly string[];
+  readonly workingDir?: string | undefined;
+  readonly user?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly mounts: readonly ContainerMount[];
   readonly ports: readonly PortBinding[];
-  readonly networkMode: string;
+  /** `none`, `bridge`, or the name of a network. */
+  readonly network: string;
   readonly networks: readonly string[];
-  readonly resources?: ResourceLimits | undefined;
-  readonly restartPolicy?: RestartPolicy | undefined;
-  readonly readOnlyRootfs: boolean;
+  readonly resources: ResourceLimits;
+  readonly restart: RestartPolicy;
+  readonly readOnlyRoot: boolean;
   readonly removeOnStop: boolean;
+  readonly tty: boolean;
+  readonly openInput: boolean;
+  readonly health?: HealthCheck | undefined;
 }
 
-export interface ContainerMount {
-  readonly type: 'bind' | 'volume' | 'tmpfs';
-  readonly source: string;
-  readonly target: string;
-  readonly readOnly: boolean;
-}
-
-export interface PortBinding {
-  readonly containerPort: number;
-  /** 0 lets the engine choose. */
-  readonly hostPort: number;
-  readonly protocol: string;
-  readonly hostIp: string;
-}
-
-export interface RestartPolicy {
-  readonly name: string;
-  readonly maximumRetryCount: number;
-  readonly timeoutMs?: number | undefined;
-}
-
-export interface ContainerFilter {
-  readonly sessionId?: string | undefined;
-  readonly state?: ContainerState | undefined;
-  /** Every pair must match. */
+export interface CreateContainerRequest {
+  readonly sessionId: string;
+  /** 1 to 120 characters; made from the image when missing. */
+  readonly name?: string | undefined;
+  readonly image: string;
+  readonly entrypoint?: readonly string[] | undefined;
+  readonly command?: readonly string[] | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly workingDir?: string | undefined;
+  readonly user?: string | undefined;
+  /** Of the caller's own; none may begin with `dev.orchestration-workbench.`. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly mounts?: readonly ContainerMount[] | undefined;
+  readonly ports?: readonly PortBinding[] | undefined;
+  /** `none` when missing; `bridge`, or a network of the session's or of its policy. Never `host`. */
+  readonly network?: string | undefined;
+  readonly networks?: readonly string[] | undefined;
+  /** Further lines of /etc/hosts, `name:address`; `name:host-gateway` is the engine's machine. */
+  readonly extraHosts?: readonly string[] | undefined;
+  /** Within those of the session; what is 0 or missing gets the session's or the product's default. */
+  readonly resources?: Partial<ResourceLimits> | undefined;
+  readonly restart?: RestartPolicy | undefined;
+  readonly readOnlyRoot?: boolean | undefined;
+  readonly removeOnStop?: boolean | undefined;
+  readonly tty?: boolean | undefined;
+  readonly openInput?: boolean | undefined;
+  readonly health?: HealthCheck | undefined;
+  /** Over none, which is the default. */
+  readonly capabilities?: readonly string[] | undefined;
+  /**
+   * What was allowed for this one container beyond its session's policy: by a person who was asked, or by a task's
+   * manifest that a person has agreed to. A door never passes on what its client says here.
+   */
+  readonly allow?: ContainerGrant | undefined;
+}
+
+export interface ContainerGrant {
+  readonly network?: boolean | undefined;
+  readonly networks?: readonly string[] | undefined;
+  readonly volumeMount?: boolean | undefined;
+  /** Files and folders with all below them, besides the session's directory. */
+  readonly paths?: readonly string[] | undefined;
+  readonly capabilities?: boolean | undefined;
+  /** Where the session's policy asks for an approval of each container. */
+  readonly approved?: boolean | undefined;
+}
+
+/** What is being made at the engine, written down before: a crash leaves this, and the engine's thing with its id. */
+export interface EngineClaim {
+  /** 32 hex characters; the label `dev.orchestration-workbench.claim` of what is made has it too. */
+  readonly id: string;
+  readonly kind: 'container' | 'network' | 'volume';
+  readonly sessionId: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** Whether a process of it is there, or will be again without our doing. */
+export function isContainerLive({ state }: Pick<Container, 'state'>): boolean {
+  return state === 'running' || state === 'paused' || state === 'restarting';
 }

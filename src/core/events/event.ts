@@ -100,8 +100,33 @@ export interface CoreEventData {
     readonly value: number;
     readonly threshold: number;
   };
+  'container.created': { readonly name: string; readonly image: string };
+  'container.started': { readonly name: string; readonly image: string };
+  'container.updated': { readonly name: string; readonly state: string; readonly health: string };
+  /** It has ended; its output is recorded to the last byte. */
+  'container.stopped': {
+    readonly name: string;
+    readonly exit_code: number | null;
+    readonly reason: string;
+  };
+  /** It did not start, ran out of memory, or was gone. */
+  'container.error': { readonly name: string; readonly reason: string; readonly error: string };
+  'container.removed': { readonly name: string };
+  /** Something was asked for that the session does not allow. */
+  'policy.violation': { readonly message: string };
   'run.updated': { readonly is_aborting: boolean };
   'run.removed': { readonly task: string };
+  /** A container task started, ended, or waits for another try; what its executions report is in their runs. */
+  'container_task.updated': {
+    readonly task_id: string;
+    readonly name: string;
+    readonly state: string;
+    readonly failures: number;
+    /** Milliseconds since the epoch; null unless it waits. */
+    readonly next_start_at: number | null;
+    readonly error: string | null;
+  };
+  'container_task.removed': { readonly task_id: string; readonly name: string };
   'processHost.lost': {
     readonly error: string;
     readonly ended_runs: number;

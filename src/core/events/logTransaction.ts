@@ -41,6 +41,9 @@ export class RecordingTransaction implements LogTransaction {
       run: this.state.liveRuns,
       agent: this.state.agents,
       task: this.state.liveTasks,
+      container: this.state.containers,
+      engineClaim: this.state.engineClaims,
+      containerTask: this.state.containerTasks,
     };
     const value = mirrored[kind].get(id) as StoredKinds[K] | undefined;
     // Runs and tasks that have ended are the only things that the mirror does not hold.

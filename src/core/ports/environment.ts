@@ -2,6 +2,8 @@
 export interface Environment {
   /** Whether the directory exists and can be entered. */
   isDirectory(path: string): Promise<boolean>;
+  /** The path without links on the way; undefined where there is nothing. */
+  realPath(path: string): Promise<string | undefined>;
   /** The absolute path of a program, looked up on the PATH of `env` where it has no slash; undefined if there is none. */
   findProgram(file: string, env: Readonly<Record<string, string>>, cwd: string): Promise<string | undefined>;
   /** The user's shell: $SHELL, else the system's default. */

@@ -1,5 +1,7 @@
 import type { Disposable } from '../../base/disposable.ts';
 import type { Agent } from '../agents/agent.ts';
+import type { Container, EngineClaim } from '../containers/container.ts';
+import type { ContainerTask } from '../containerTasks/containerTask.ts';
 import type { NewEvent, OrchestratorEvent } from '../events/event.ts';
 import type { Run } from '../runs/run.ts';
 import type { Message } from '../sessions/message.ts';
@@ -14,6 +16,9 @@ export interface StoredKinds {
   readonly terminal: Terminal;
   readonly agent: Agent;
   readonly task: AgentTask;
+  readonly container: Container;
+  readonly engineClaim: EngineClaim;
+  readonly containerTask: ContainerTask;
 }
 export type StoredKind = keyof StoredKinds;
 

@@ -1,3 +1,4 @@
+import { reduceTaskReport } from '../containerTasks/taskReport.ts';
 import type { OrchestratorEvent } from '../events/event.ts';
 import { isRunEnded, type Run, type RunnerResult, type RunStatus, type RunStepState } from './run.ts';
 import * as payload from './runPayloads.ts';
@@ -60,8 +61,10 @@ export function reduceRun(run: Run, event: OrchestratorEvent): Run {
       };
       return endRun({ ...run, error }, 'failed', time);
     }
-    default:
-      return run;
+    default: {
+      const taskReport = reduceTaskReport(run.taskReport, event.type, data);
+      return taskReport === run.taskReport ? run : { ...run, taskReport };
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+import type { TaskReport } from '../containerTasks/taskReport.ts';
+
 /** One execution of a task in a session. */
 export interface Run {
   /** UUID v7; its worker has the same. */
@@ -17,6 +19,8 @@ export interface Run {
   /** How its steps are told apart, once its worker has said so (`runner.shell.marks`). */
   readonly stepMode?: RunStepMode | undefined;
   readonly result?: RunnerResult | undefined;
+  /** Of a container task: what its callbacks amount to. */
+  readonly taskReport?: TaskReport | undefined;
   /** Why it failed where no result tells: the worker crashed, the process host was lost, the shell is missing. */
   readonly error?: RunError | undefined;
   /** The agent's task that carries it out, with the engine `agent:<name>`. */
@@ -66,6 +70,8 @@ export interface RunRequest {
   readonly timeoutMs?: number | undefined;
   readonly cols?: number | undefined;
   readonly rows?: number | undefined;
+  /** The container task that this is an execution of; such a run has no shell. */
+  readonly containerTaskId?: string | undefined;
   /** Who asked: a label, never an identity. */
   readonly requestedBy?: string | undefined;
 }

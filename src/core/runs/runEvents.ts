@@ -1,3 +1,4 @@
+import type { ContainerTaskEventData } from '../containerTasks/containerTaskEvents.ts';
 import type { RunnerResult, RunStatus } from './run.ts';
 
 /**
@@ -5,7 +6,7 @@ import type { RunnerResult, RunStatus } from './run.ts';
  * letter; `runner.step.output`, `runner.task.output`, `runner.step.progress`, `runner.terminal`,
  * `runner.steps.planned`, `runner.shell.marks` and `runner.abort.requested` are ours. Payload keys are in the contract's snake case because they go over the wire as they are.
  */
-export interface RunEventData {
+export interface RunEventData extends ContainerTaskEventData {
   'response.created': { readonly status: 'accepted'; readonly run_id: string };
   'response.in_progress': { readonly status: 'running'; readonly run_id: string };
   'runner.started': { readonly task: string; readonly max_steps: number; readonly platform: string | null };
@@ -95,9 +96,10 @@ export interface StepExecutionResult {
   /** Null when the step did not end by itself. */
   readonly exit_code: number | null;
   readonly duration_ms: number;
-  readonly terminal_id: string;
-  readonly output_from: number;
-  readonly output_to: number;
+  /** Null where the program had no terminal: one in a container. */
+  readonly terminal_id: string | null;
+  readonly output_from: number | null;
+  readonly output_to: number | null;
   readonly outcome: 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
 }
 

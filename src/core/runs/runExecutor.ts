@@ -8,7 +8,7 @@ import { reduceRun } from './reducer.ts';
 import { agentNameOf, isRunEnded, type Run } from './run.ts';
 import { appendRunEnd, hostLostEnd, type RunEnd } from './runEnd.ts';
 import type { RunEngine } from './runEngine.ts';
-import { shellRunSpec } from './shellRunSpec.ts';
+import { isTaskRun, RunWorkers } from './runWorkers.ts';
 import { WorkerIngest } from './workerIngest.ts';
 
 /** What a worker gets to end after an abort before it is killed: its own escalation takes less. */
@@ -21,6 +21,8 @@ const connectionAttempts = 3;
 /** The core's hold on the worker of one run. Without one, a live run waits for its turn. */
 interface WorkerLink {
   readonly id: string;
+  /** An execution of a container task: such runs last for days, and take no place of those that are waited for. */
+  readonly isTask: boolean;
   /** `ended`: the run has, the worker has not yet. */
   phase: 'connecting' | 'starting' | 'started' | 'ended';
 }
@@ -30,6 +32,8 @@ interface WorkerLink {
  * and ends the run where its worker cannot. Nothing of it needs to survive: the store and the process host know all.
  */
 export class RunExecutor implements RunEngine, Disposable {
+  /** What they are started with. */
+  readonly workers: RunWorkers;
   private readonly context: CoreContext;
   private readonly terminals: PtyManager;
   private readonly ingest: WorkerIngest;
@@ -41,6 +45,7 @@ export class RunExecutor implements RunEngine, Disposable {
   constructor(context: CoreContext, terminals: PtyManager) {
     this.context = context;
     this.terminals = terminals;
+    this.workers = new RunWorkers(context.environment);
     this.ingest = new WorkerIngest(context, terminals.reconciler, {
       onRunEnded: (run) => this.runEnded(run),
       onWorkerExited: (id) => void this.release(id),
@@ -86,11 +91,12 @@ export class RunExecutor implements RunEngine, Disposable {
   pump(): void {
     if (!this.isOpen || this.isDisposed) return;
     for (const run of this.context.state.liveRuns.values()) {
-      if (this.links.size >= this.context.limits.maxConcurrentRuns) return;
+      const isTask = isTaskRun(run);
+      if (!isTask && this.isFull()) continue;
       if (this.links.has(run.id) || run.status !== 'queued' || !this.owns(run)) continue;
       // It could not be started, and this could not be stored yet.
       if (this.timers.has(finishKey(run.id))) continue;
-      this.links.set(run.id, { id: run.id, phase: 'connecting' });
+      this.links.set(run.id, { id: run.id, isTask, phase: 'connecting' });
       void this.launch(run.id);
     }
   }
@@ -131,18 +137,23 @@ export class RunExecutor implements RunEngine, Disposable {
         for (const id of lost) this.endIn(tx, id, hostLostEnd, clock.now());
       });
     }
-    for (const id of followed) this.links.set(id, { id, phase: 'started' });
+    for (const id of followed) {
+      this.links.set(id, { id, isTask: isTaskRun(state.liveRuns.get(id)), phase: 'started' });
+    }
     const endings: Promise<void>[] = [];
     for (const worker of byId.values()) {
       if (this.links.has(worker.id)) continue;
       if (!worker.isAlive) {
         endings.push(this.removeWorker(worker.id));
-      } else if (store.get('run', worker.id) === undefined) {
+        continue;
+      }
+      const run = store.get('run', worker.id);
+      if (run === undefined) {
         this.context.logger.warn(
           `The worker ${worker.id} belongs to no run that the store knows; it goes on`,
         );
       } else {
-        this.links.set(worker.id, { id: worker.id, phase: 'ended' });
+        this.links.set(worker.id, { id: worker.id, isTask: isTaskRun(run), phase: 'ended' });
         followed.push(worker.id);
       }
     }
@@ -246,15 +257,18 @@ export class RunExecutor implements RunEngine, Disposable {
   }
 
   private async startWorker(run: Run): Promise<void> {
-    const { environment, processHost } = this.context;
-    const { id } = run;
-    const spec = shellRunSpec(run, environment);
+    const worker = await this.workers.of(run);
     try {
-      await processHost.startWorker({ id, kind: 'shell', spec, env: spec.env });
+      await this.context.processHost.startWorker({ id: run.id, ...worker });
     } catch (error) {
       // A former core asked for it and did not live to hear the answer: it runs, and only once.
       if (!OrchestratorError.is(error, 'worker_exists')) throw error;
     }
+  }
+
+  private isFull(): boolean {
+    const taken = [...this.links.values()].filter((link) => !link.isTask).length;
+    return taken >= this.context.limits.maxConcurrentRuns;
   }
 
   /** Takes in what the worker has reported and reports, and tells it again what it may not have heard. */

@@ -2,6 +2,7 @@ import { type Disposable, DisposableStore } from '../../base/disposable.ts';
 import { Emitter, type Event } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
+import type { LogTransaction } from '../events/logTransaction.ts';
 import type { RunFilter } from '../ports/store.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
@@ -17,6 +18,13 @@ import { RunExecutor } from './runExecutor.ts';
 import { checkRunRequest } from './runRequest.ts';
 
 const defaultPage = 100;
+
+export interface NewRun {
+  readonly request: RunRequest;
+  readonly sessionId: string;
+  readonly commands: readonly string[];
+  readonly retryOf: string | undefined;
+}
 
 export class RunManager implements Disposable {
   /** After each stored change of a run. */
@@ -116,6 +124,8 @@ export class RunManager implements Disposable {
         'This run is still going on. Abort it first, or wait for its end.',
       );
     }
+    if (request.containerTaskId !== undefined)
+      return this.executor.workers.containerTasks.retry(this.get(id));
     checkInteger(fromStep, 1, steps.length, 'The step to start from');
     const commands = steps.slice(fromStep - 1).map((step) => step.command);
     const part = fromStep === 1 ? {} : { task: commands.join('\n'), commands };
@@ -165,36 +175,45 @@ export class RunManager implements Disposable {
     return waitFor({ read, changes: log.onDidCommit, closes: log.onDidClose, signal });
   }
 
-  dispose(): void {
-    this.disposables.dispose();
-  }
-
-  private async create(request: RunRequest, retryOf: string | undefined): Promise<Run> {
-    const { ids, clock, log } = this.context;
-    const checked = await checkRunRequest(request, this.context, this.sessions);
+  /** Stores a run, which was checked, in a transaction of the caller's, who then has the executor look for it. */
+  addTo(tx: LogTransaction, { request, sessionId, commands, retryOf }: NewRun): Run {
+    const { ids, clock } = this.context;
     const id = ids.uuidV7();
     const now = clock.now();
     const run: Run = {
       id,
-      sessionId: checked.session.id,
-      request: checked.request,
+      sessionId,
+      request,
       status: 'queued',
-      steps: checked.commands.map((command, index) => ({ index: index + 1, command, status: 'pending' })),
+      steps: commands.map((command, index) => ({ index: index + 1, command, status: 'pending' })),
       createdAt: now,
       isAborting: false,
       terminalIds: [],
       retryOf,
     };
-    const engine = this.engineOf(run);
-    const prepared = log.commit((tx) => {
-      const ready = engine.prepare(tx, run);
-      tx.put('run', ready);
-      const data = { status: 'accepted', run_id: id } as const;
-      appendRunEvent(tx, ready, { type: 'response.created', data }, now);
-      return ready;
-    });
-    engine.pump();
+    const prepared = this.engineOf(run).prepare(tx, run);
+    tx.put('run', prepared);
+    const data = { status: 'accepted', run_id: id } as const;
+    appendRunEvent(tx, prepared, { type: 'response.created', data }, now);
     return prepared;
+  }
+
+  dispose(): void {
+    this.disposables.dispose();
+  }
+
+  private async create(request: RunRequest, retryOf: string | undefined): Promise<Run> {
+    const checked = await checkRunRequest(request, this.context, this.sessions);
+    const run = this.context.log.commit((tx) =>
+      this.addTo(tx, {
+        request: checked.request,
+        sessionId: checked.session.id,
+        commands: checked.commands,
+        retryOf,
+      }),
+    );
+    this.engineOf(run).pump();
+    return run;
   }
 
   private engineOf(run: Run): RunEngine {

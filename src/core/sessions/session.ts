@@ -49,16 +49,18 @@ export interface SessionConfig {
   readonly resourceLimits: ResourceLimits;
   /** Images that its containers may be made of; empty allows all. */
   readonly allowedImages: readonly string[];
-  /** Without one nothing is forbidden. */
-  readonly policy?: SessionPolicy | undefined;
+  readonly policy: SessionPolicy;
 }
 
-/** For its containers. Empty lists allow all. */
+/** What its containers may have beyond themselves. Nothing where none was given: an engine is as good as the machine. */
 export interface SessionPolicy {
   readonly allowNetwork: boolean;
+  /** With `allowNetwork`; the engine's default network where empty. */
   readonly allowedNetworks: readonly string[];
   readonly allowVolumeMount: boolean;
+  /** Besides the session's directory, with `allowVolumeMount`. */
   readonly allowedPaths: readonly string[];
+  /** A person must approve each container. */
   readonly requireApproval: boolean;
 }
 
@@ -75,6 +77,13 @@ export const defaultSessionConfig: SessionConfig = {
   idleTimeoutMs: 0,
   resourceLimits: noResourceLimits,
   allowedImages: [],
+  policy: {
+    allowNetwork: false,
+    allowedNetworks: [],
+    allowVolumeMount: false,
+    allowedPaths: [],
+    requireApproval: false,
+  },
 };
 
 export const noPreferences: UserPreferences = { timezone: '', language: '', theme: '', notifications: false };

@@ -54,7 +54,7 @@ export class SessionManager {
       type: request.type ?? 'shell',
       state: 'active',
       cwd,
-      config: { ...config, allowedImages },
+      config: { ...config, allowedImages, policy: request.config?.policy ?? defaultSessionConfig.policy },
       preferences: request.preferences ?? noPreferences,
       taskHistory: [],
       createdAt: now,

@@ -5,9 +5,11 @@ import { Emitter } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import { systemIds } from '../../base/ids.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { OrchestratorLimits } from '../../core/limits.ts';
+import { defaultLimits, type OrchestratorLimits } from '../../core/limits.ts';
 import { Orchestrator } from '../../core/orchestrator.ts';
 import { openSqliteStore } from '../../adapters/sqlite/sqliteStore.ts';
+import { createTaskPlaces } from '../../adapters/containerTasks/taskPlaces.ts';
+import { createContainerParts } from '../../adapters/containerParts.ts';
 import { createProcessMetrics } from '../../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
@@ -181,6 +183,15 @@ export class CoreService implements Disposable {
         environment: createSystemEnvironment({ version, defaultDirectory: this.options.defaultDirectory }),
         shellFiles: this.options.isShellIntegrated ? createShellFolder(join(stateDir, 'shell')) : undefined,
         processMetrics: createProcessMetrics(),
+        containerTaskPlaces: createTaskPlaces(stateDir),
+        containers: resources.add(
+          createContainerParts({
+            stateDir,
+            ids: systemIds,
+            logger,
+            recordLimitBytes: limits().recordLimitBytes ?? defaultLimits.recordLimitBytes,
+          }),
+        ),
         clock: systemClock,
         ids: systemIds,
         logger,

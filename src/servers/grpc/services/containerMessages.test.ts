@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Container } from '../../../core/containers/container.ts';
+import { noResourceLimits } from '../../../core/resources.ts';
 import { Health, Status } from '../../../protocol/gen/common/v1/common.ts';
 import {
   ContainerConfig,
@@ -7,8 +8,8 @@ import {
   MountType,
 } from '../../../protocol/gen/orchestrator/v1/orchestrator.ts';
 import {
-  containerConfigOf,
   containerMessage,
+  containerRequestOf,
   containerStateMessage,
   containerStateOf,
 } from './containerMessages.ts';
@@ -34,27 +35,52 @@ const config = ContainerConfig.fromPartial({
   removeOnStop: true,
 });
 
+const request = containerRequestOf('s', config);
 const container: Container = {
   id: 'c',
   name: 'n',
-  image: 'python:3.11',
+  image: request.image,
   state: 'exited',
   health: 'unhealthy',
   sessionId: 's',
-  config: containerConfigOf(config),
+  config: {
+    ...request,
+    entrypoint: request.entrypoint ?? [],
+    command: request.command ?? [],
+    envNames: ['PYTHONUNBUFFERED'],
+    labels: request.labels ?? {},
+    mounts: request.mounts ?? [],
+    ports: request.ports ?? [],
+    network: request.network ?? 'none',
+    networks: request.networks ?? [],
+    resources: { ...noResourceLimits, ...request.resources },
+    restart: request.restart ?? { name: 'no', maximumRetryCount: 0 },
+    readOnlyRoot: request.readOnlyRoot === true,
+    removeOnStop: request.removeOnStop === true,
+    tty: false,
+    openInput: false,
+  },
   createdAt: 1_000,
-  exitCode: 3,
+  exit: { exitCode: 3, reason: 'exited', exitedAt: 2_000 },
+  ports: [],
+  addresses: {},
+  warnings: [],
 };
 
-it('a container keeps its whole configuration on the way', () => {
-  expect(containerMessage(container)).toMatchObject({
-    config,
+it('a container keeps its whole configuration on the way, but for what no engine knows', () => {
+  expect(containerMessage(container, { PYTHONUNBUFFERED: '1' })).toMatchObject({
+    config: { ...config, restartPolicy: { ...config.restartPolicy, timeoutNs: 0n } },
     exitCode: 3,
     status: Status.STATUS_ERROR,
     health: Health.HEALTH_UNHEALTHY,
     startedAt: undefined,
   });
-  expect(containerMessage({ ...container, exitCode: 0 }).status).toBe(Status.STATUS_STOPPED);
+  const exit = { exitCode: 0, reason: 'stopped', exitedAt: 2_000 } as const;
+  expect(containerMessage({ ...container, exit }).status).toBe(Status.STATUS_STOPPED);
+});
+
+it('values of its environment are not told later', () => {
+  expect(containerMessage(container).config?.env).toEqual({ PYTHONUNBUFFERED: '' });
 });
 
 it('every state of the wire but the first has a word, and comes back', () => {
@@ -65,7 +91,10 @@ it('every state of the wire but the first has a word, and comes back', () => {
   }
 });
 
-it('a mount needs a type', () => {
-  const untyped = ContainerConfig.fromPartial({ mounts: [{ source: '/a', target: '/b' }] });
-  expect(() => containerConfigOf(untyped)).toThrow('type of a mount is required');
+it.each([
+  [{ mounts: [{ source: '/a', target: '/b' }] }, 'type of a mount is required'],
+  [{ restartPolicy: { name: 'sometimes' } }, 'there is no restart policy "sometimes"'],
+  [{ ports: [{ containerPort: 1, protocol: 'icmp' }] }, 'there is no protocol "icmp"'],
+])('%j is refused', (wrong, message) => {
+  expect(() => containerRequestOf('s', ContainerConfig.fromPartial(wrong))).toThrow(message);
 });

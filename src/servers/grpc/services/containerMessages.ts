@@ -1,17 +1,21 @@
+import type { Container, CreateContainerRequest } from '../../../core/containers/container.ts';
 import type {
-  Container,
-  ContainerConfig,
+  ContainerHealth,
   ContainerMount,
   ContainerState,
-} from '../../../core/containers/container.ts';
+  PortBinding,
+  RestartPolicy,
+} from '../../../core/ports/containerEngine.ts';
 import { Health, Status } from '../../../protocol/gen/common/v1/common.ts';
 import {
   type Container as ContainerMessage,
   type ContainerConfig as ContainerConfigMessage,
   ContainerState as ContainerStateMessage,
   MountType,
+  type PortBinding as PortBindingMessage,
+  type RestartPolicy as RestartPolicyMessage,
 } from '../../../protocol/gen/orchestrator/v1/orchestrator.ts';
-import { limitsMessage, limitsOf, msOfNs, nsOfMs, usageMessage, wordOf } from './commonMessages.ts';
+import { limitsMessage, limitsOf, usageMessage, wordOf } from './commonMessages.ts';
 import { dateOf, given, invalid, optionalDate } from './values.ts';
 
 const states: Readonly<Record<ContainerState, ContainerStateMessage>> = {
@@ -34,11 +38,11 @@ const statuses: Readonly<Record<ContainerState, Status>> = {
   unknown: Status.STATUS_UNKNOWN,
 };
 
-const healths: Readonly<Record<Container['health'], Health>> = {
-  unknown: Health.HEALTH_UNKNOWN,
+const healths: Readonly<Record<ContainerHealth, Health>> = {
+  none: Health.HEALTH_UNKNOWN,
+  starting: Health.HEALTH_CHECKING,
   healthy: Health.HEALTH_HEALTHY,
   unhealthy: Health.HEALTH_UNHEALTHY,
-  checking: Health.HEALTH_CHECKING,
 };
 
 const mountTypes: Readonly<Record<ContainerMount['type'], MountType>> = {
@@ -47,8 +51,19 @@ const mountTypes: Readonly<Record<ContainerMount['type'], MountType>> = {
   tmpfs: MountType.MOUNT_TYPE_TMPFS,
 };
 
-export function containerMessage(container: Container): ContainerMessage {
-  const { id, name, image, state, health, createdAt, startedAt, exitedAt, exitCode, sessionId } = container;
+const restarts: readonly string[] = [
+  'no',
+  'on-failure',
+  'always',
+  'unless-stopped',
+] satisfies RestartPolicy['name'][];
+
+/** @param env of the container, to whoever has just sent it: later only the names are known, as values may be secrets. */
+export function containerMessage(
+  container: Container,
+  env: Readonly<Record<string, string>> = {},
+): ContainerMessage {
+  const { id, name, image, state, health, createdAt, startedAt, exit, sessionId } = container;
   return {
     id,
     name,
@@ -58,17 +73,18 @@ export function containerMessage(container: Container): ContainerMessage {
     health: healths[health],
     createdAt: dateOf(createdAt),
     startedAt: optionalDate(startedAt),
-    exitedAt: optionalDate(exitedAt),
-    exitCode: exitCode ?? 0,
-    config: configMessage(container.config),
-    resources: usageMessage(container.resources),
+    exitedAt: optionalDate(exit?.exitedAt),
+    exitCode: exit?.exitCode ?? 0,
+    config: configMessage(container, env),
+    // What a container uses takes a second to be measured: container.v1 tells it.
+    resources: usageMessage(),
     sessionId,
   };
 }
 
 /** One that has ended with another code than 0 is an error. */
-export function containerStatus({ state, exitCode = 0 }: Container): Status {
-  return state === 'exited' && exitCode !== 0 ? Status.STATUS_ERROR : statuses[state];
+export function containerStatus({ state, exit }: Container): Status {
+  return state === 'exited' && exit?.exitCode !== 0 ? Status.STATUS_ERROR : statuses[state];
 }
 
 export function containerStateMessage(state: ContainerState): ContainerStateMessage {
@@ -80,18 +96,30 @@ export function containerStateOf(message: ContainerStateMessage): ContainerState
   return wordOf(states, message, 'state');
 }
 
-/** Errors: `invalid_request` for a mount without a type and for what is negative. */
-export function containerConfigOf(message: ContainerConfigMessage): ContainerConfig {
-  const { resources, restartPolicy, mounts, ...rest } = message;
+/** Errors: `invalid_request` for a mount without a type, a restart policy that there is not, and what is negative. */
+export function containerRequestOf(
+  sessionId: string,
+  message: ContainerConfigMessage,
+): CreateContainerRequest {
+  const { image, command, args, env, workingDir, labels, mounts, ports, networkMode, networks } = message;
+  const { resources, restartPolicy, readOnlyRootfs, removeOnStop } = message;
   return {
-    ...rest,
+    sessionId,
+    image,
+    // As in Kubernetes, whose names these are: `command` takes the place of the image's entry point.
+    entrypoint: command,
+    command: args,
+    env,
+    workingDir,
+    labels,
     mounts: mounts.map(({ type, ...mount }) => ({ ...mount, type: mountTypeOf(type) })),
+    ports: ports.map(portOf),
+    network: networkMode === 'default' ? 'bridge' : given(networkMode),
+    networks,
     resources: resources && limitsOf(resources),
-    restartPolicy: restartPolicy && {
-      name: restartPolicy.name,
-      maximumRetryCount: restartPolicy.maximumRetryCount,
-      timeoutMs: given(msOfNs(restartPolicy.timeoutNs, 'timeout_ns')),
-    },
+    restart: restartPolicy && restartOf(restartPolicy),
+    readOnlyRoot: readOnlyRootfs,
+    removeOnStop,
   };
 }
 
@@ -101,26 +129,36 @@ function mountTypeOf(message: MountType): ContainerMount['type'] {
   return type;
 }
 
-function configMessage(config: ContainerConfig): ContainerConfigMessage {
-  const { resources, restartPolicy, command, args, env, labels, mounts, ports, networks } = config;
+function portOf({ containerPort, hostPort, protocol, hostIp }: PortBindingMessage): PortBinding {
+  const word = protocol.toLowerCase();
+  if (word !== '' && word !== 'tcp' && word !== 'udp') throw invalid(`there is no protocol "${protocol}"`);
+  return { containerPort, hostPort, protocol: word === 'udp' ? 'udp' : 'tcp', hostIp };
+}
+
+function restartOf({ name, maximumRetryCount }: RestartPolicyMessage): RestartPolicy {
+  if (name !== '' && !restarts.includes(name)) throw invalid(`there is no restart policy "${name}"`);
+  return { name: name === '' ? 'no' : (name as RestartPolicy['name']), maximumRetryCount };
+}
+
+function configMessage(
+  { image, config }: Container,
+  env: Readonly<Record<string, string>>,
+): ContainerConfigMessage {
+  const { entrypoint, command, workingDir = '', labels, mounts, ports, network, networks } = config;
   return {
-    image: config.image,
-    command: [...command],
-    args: [...args],
-    env: { ...env },
-    workingDir: config.workingDir,
+    image,
+    command: [...entrypoint],
+    args: [...command],
+    env: Object.fromEntries(config.envNames.map((name) => [name, env[name] ?? ''])),
+    workingDir,
     labels: { ...labels },
     mounts: mounts.map((mount) => ({ ...mount, type: mountTypes[mount.type] })),
     ports: ports.map((port) => ({ ...port })),
-    networkMode: config.networkMode,
+    networkMode: network,
     networks: [...networks],
-    resources: resources && limitsMessage(resources),
-    restartPolicy: restartPolicy && {
-      name: restartPolicy.name,
-      maximumRetryCount: restartPolicy.maximumRetryCount,
-      timeoutNs: nsOfMs(restartPolicy.timeoutMs ?? 0),
-    },
-    readOnlyRootfs: config.readOnlyRootfs,
+    resources: limitsMessage(config.resources),
+    restartPolicy: { ...config.restart, timeoutNs: 0n },
+    readOnlyRootfs: config.readOnlyRoot,
     removeOnStop: config.removeOnStop,
   };
 }

@@ -19,11 +19,11 @@ import {
   sessionStateOf,
   sessionStatus,
 } from './sessionMessages.ts';
-import { checkMayChange, listContainers, showSession, showSessions } from './sessionView.ts';
+import { checkMayChange, showSession, showSessions } from './sessionView.ts';
 import { dateOf, given, invalid, required } from './values.ts';
 
 /** What the product is made of, as far as a client may ask for its health. */
-const subsystems = ['session_manager', 'event_bus', 'terminal_manager', 'run_manager'];
+const subsystems = ['session_manager', 'event_bus', 'terminal_manager', 'run_manager', 'container_manager'];
 
 /** Sessions, their messages, containers and events. An agent changes only what is in sessions that it owns. */
 export function orchestratorService(orchestrator: Orchestrator, facts: ServerFacts): ServiceImplementation {
@@ -48,10 +48,10 @@ export function orchestratorService(orchestrator: Orchestrator, facts: ServerFac
         labels: ownLabels(wanted.labels),
         config: configOf(config),
       });
-      return { sessionId: session.id, session: await showSession(orchestrator, session) };
+      return { sessionId: session.id, session: showSession(orchestrator, session) };
     },
-    getSession: async ({ sessionId }) => ({ session: await showSession(orchestrator, find(sessionId)) }),
-    listSessions: async ({ filter }) => {
+    getSession: ({ sessionId }) => ({ session: showSession(orchestrator, find(sessionId)) }),
+    listSessions: ({ filter }) => {
       const found = sessions.list({
         includeClosed: true,
         state: filter && sessionStateOf(filter.state),
@@ -60,12 +60,12 @@ export function orchestratorService(orchestrator: Orchestrator, facts: ServerFac
       });
       const status = given(filter?.status ?? 0);
       const wanted = found.filter(({ state }) => status === undefined || sessionStatus(state) === status);
-      return { sessions: await showSessions(orchestrator, wanted), totalCount: wanted.length };
+      return { sessions: showSessions(orchestrator, wanted), totalCount: wanted.length };
     },
-    updateSession: async ({ sessionId, metadata, context }, call) => {
+    updateSession: ({ sessionId, metadata, context }, call) => {
       const preferences = preferencesOf(context?.preferences);
       if (metadata === undefined && preferences === undefined) {
-        return { session: await showSession(orchestrator, find(sessionId)) };
+        return { session: showSession(orchestrator, find(sessionId)) };
       }
       const session = findOwn(sessionId, call);
       const wanted = metadata && metadataOf(metadata, call.principal ?? undefined);
@@ -75,7 +75,7 @@ export function orchestratorService(orchestrator: Orchestrator, facts: ServerFac
         metadata: wanted && { ...wanted, labels: keepGatewayLabels(session, wanted.labels) },
         preferences,
       });
-      return { session: await showSession(orchestrator, updated) };
+      return { session: showSession(orchestrator, updated) };
     },
     closeSession: async ({ sessionId, reason }, call) => {
       const { id } = findOwn(sessionId, call);
@@ -96,8 +96,8 @@ export function orchestratorService(orchestrator: Orchestrator, facts: ServerFac
       version: facts.version,
       subsystems,
     }),
-    getStatus: async () => {
-      const containers = await listContainers(orchestrator);
+    getStatus: () => {
+      const containers = orchestrator.containers.list();
       return {
         status: orchestrator.isReady ? Status.STATUS_RUNNING : Status.STATUS_STOPPING,
         activeSessions: sessions.list().filter(({ state }) => state === 'active' || state === 'idle').length,

@@ -69,7 +69,7 @@ it('a session on the wire has every part, and limits that were set come back', (
     context?.config?.resourceLimits,
     context?.resourceUsage,
   ]).not.toContain(undefined);
-  expect(context!.config!.policy).toMatchObject({ allowNetwork: true, allowVolumeMount: true });
+  expect(context!.config!.policy).toMatchObject({ allowNetwork: false, allowVolumeMount: false });
   expect(bare.expiresAt).toBeUndefined();
 });
 

@@ -16,7 +16,7 @@ import {
   SessionState as SessionStateMessage,
 } from '../../../protocol/gen/orchestrator/v1/orchestrator.ts';
 import type { Container } from '../../../core/containers/container.ts';
-import { limitsMessage, limitsOf, msOfNs, nsOfMs, sumUsage, usageMessage, wordOf } from './commonMessages.ts';
+import { limitsMessage, limitsOf, msOfNs, nsOfMs, usageMessage, wordOf } from './commonMessages.ts';
 import { dateOf, given, optionalDate } from './values.ts';
 
 const states: Readonly<Record<SessionState, SessionStateMessage>> = {
@@ -52,7 +52,6 @@ export interface SessionContents {
 export function sessionMessage(session: Session, { messages, containers }: SessionContents): SessionMessage {
   const { id, state, createdAt, updatedAt, expiresAt, closedAt } = session;
   const { name, description, labels, owner, tags, currentTaskId, taskHistory, preferences, config } = session;
-  const usages = containers.flatMap(({ resources }) => (resources === undefined ? [] : [resources]));
   return {
     id,
     state: states[state],
@@ -68,7 +67,7 @@ export function sessionMessage(session: Session, { messages, containers }: Sessi
       taskHistory: [...taskHistory],
       preferences: { ...preferences },
       config: configMessage(config),
-      resourceUsage: usageMessage(sumUsage(usages)),
+      resourceUsage: usageMessage(),
     },
     containerIds: containers.map((container) => container.id),
   };
@@ -103,7 +102,7 @@ export function configOf(message: SessionConfigMessage | undefined): Partial<Ses
     idleTimeoutMs: msOfNs(idleTimeoutNs, 'idle_timeout_ns'),
     resourceLimits: limitsOf(resourceLimits),
     allowedImages,
-    policy,
+    ...(policy === undefined ? {} : { policy }),
   };
 }
 
@@ -156,12 +155,9 @@ function configMessage(config: SessionConfig): SessionConfigMessage {
     resourceLimits: limitsMessage(resourceLimits),
     allowedImages: [...allowedImages],
     policy: {
-      // Without a policy nothing is forbidden.
-      allowNetwork: policy?.allowNetwork ?? true,
-      allowedNetworks: [...(policy?.allowedNetworks ?? [])],
-      allowVolumeMount: policy?.allowVolumeMount ?? true,
-      allowedPaths: [...(policy?.allowedPaths ?? [])],
-      requireApproval: policy?.requireApproval ?? false,
+      ...policy,
+      allowedNetworks: [...policy.allowedNetworks],
+      allowedPaths: [...policy.allowedPaths],
     },
   };
 }

@@ -46,14 +46,11 @@ export function sessionRecord(session: Session): SessionMessage {
       ...config,
       resourceLimits: { ...resourceLimits },
       allowedImages: [...config.allowedImages],
-      policy:
-        policy === undefined
-          ? undefined
-          : {
-              ...policy,
-              allowedNetworks: [...policy.allowedNetworks],
-              allowedPaths: [...policy.allowedPaths],
-            },
+      policy: {
+        ...policy,
+        allowedNetworks: [...policy.allowedNetworks],
+        allowedPaths: [...policy.allowedPaths],
+      },
     },
     preferences: { ...preferences },
     currentTaskId: session.currentTaskId ?? '',

@@ -1,5 +1,3 @@
-import { OrchestratorError } from '../../../base/errors.ts';
-import type { Container } from '../../../core/containers/container.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { Message } from '../../../core/sessions/message.ts';
 import type { Session } from '../../../core/sessions/session.ts';
@@ -14,17 +12,14 @@ const mostMessages = 1_000;
 const mostOfEach = 10;
 
 /** A session as `GetSession` and its like show it. */
-export async function showSession(orchestrator: Orchestrator, session: Session): Promise<SessionMessage> {
-  const containers = await listContainers(orchestrator, session.id);
+export function showSession(orchestrator: Orchestrator, session: Session): SessionMessage {
+  const containers = orchestrator.containers.list({ sessionId: session.id });
   return sessionMessage(session, { messages: newestMessages(orchestrator, session.id), containers });
 }
 
 /** Many at once: each with the last ten things that were said in it. */
-export async function showSessions(
-  orchestrator: Orchestrator,
-  sessions: readonly Session[],
-): Promise<SessionMessage[]> {
-  const containers = Map.groupBy(await listContainers(orchestrator), ({ sessionId }) => sessionId);
+export function showSessions(orchestrator: Orchestrator, sessions: readonly Session[]): SessionMessage[] {
+  const containers = Map.groupBy(orchestrator.containers.list(), ({ sessionId }) => sessionId);
   let left = mostCharacters;
   return sessions.map((session) => {
     const messages = withinBudget(
@@ -34,19 +29,6 @@ export async function showSessions(
     left -= lengthOf(messages);
     return sessionMessage(session, { messages, containers: containers.get(session.id) ?? [] });
   });
-}
-
-/** Without an engine there are none. */
-export async function listContainers(
-  { containers }: Orchestrator,
-  sessionId?: string,
-): Promise<readonly Container[]> {
-  try {
-    return await containers.list({ sessionId });
-  } catch (error) {
-    if (OrchestratorError.is(error, 'container_engine_missing')) return [];
-    throw error;
-  }
 }
 
 /** The owner of a session that is no agent's is a person. Error: `permission_denied`. */

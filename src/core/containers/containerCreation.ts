@@ -1,0 +1,134 @@
+import { OrchestratorError } from '../../base/errors.ts';
+import type { CoreContext } from '../context.ts';
+import type { EngineInfo } from '../ports/containerEngine.ts';
+import { isSessionOpen, type Session } from '../sessions/session.ts';
+import { touchSession } from '../sessions/sessionChanges.ts';
+import type { SessionManager } from '../sessions/sessionManager.ts';
+import type { Container, CreateContainerRequest } from './container.ts';
+import { createContainer } from './containerChanges.ts';
+import { containerParts } from './containerContext.ts';
+import { checkMounts, policyViolation } from './containerPolicy.ts';
+import type { ContainerReconciler } from './containerReconciler.ts';
+import { containerSpec, nameOf } from './containerSpec.ts';
+import type { SessionResources } from './sessionResources.ts';
+
+/** From a request to a container that is written down: what its session allows, then the claim, then the engine. */
+export class ContainerCreation {
+  private readonly context: CoreContext;
+  private readonly sessions: SessionManager;
+  private readonly reconciler: ContainerReconciler;
+  private readonly resources: SessionResources;
+
+  constructor(
+    context: CoreContext,
+    sessions: SessionManager,
+    reconciler: ContainerReconciler,
+    resources: SessionResources,
+  ) {
+    this.context = context;
+    this.sessions = sessions;
+    this.reconciler = reconciler;
+    this.resources = resources;
+  }
+
+  /** Errors: see ContainerManager. What the session does not allow is told in the log, too. */
+  async create(request: CreateContainerRequest, engine: EngineInfo): Promise<Container> {
+    const session = this.openSession(request.sessionId);
+    try {
+      return await this.createIn(session, request, engine);
+    } catch (error) {
+      if (
+        OrchestratorError.is(error, 'policy_violation') ||
+        OrchestratorError.is(error, 'image_not_allowed')
+      ) {
+        const { message } = error;
+        const scope = { sessionId: session.id, labels: session.labels };
+        this.context.log.commit((tx) => tx.report('policy.violation', scope, { message }));
+      }
+      throw error;
+    }
+  }
+
+  private async createIn(
+    session: Session,
+    request: CreateContainerRequest,
+    info: EngineInfo,
+  ): Promise<Container> {
+    const { environment, limits, log, clock } = this.context;
+    const { engine, installationId } = containerParts(this.context);
+    const allow = request.allow ?? {};
+    if (session.config.policy.requireApproval && allow.approved !== true) {
+      throw policyViolation('Each container of this session must be approved by a person.', session);
+    }
+    const asksNetwork = [request.network ?? 'none', ...(request.networks ?? [])].some(
+      (name) => name !== 'none',
+    );
+    const asksVolume = (request.mounts ?? []).some(({ type }) => type === 'volume');
+    const [networks, volumes] = await Promise.all([
+      asksNetwork ? this.resources.networks(session.id) : [],
+      asksVolume ? this.resources.volumes(session.id) : [],
+    ]);
+    const namesOf = (
+      own: readonly { readonly name: string; readonly engineName: string }[],
+    ): Map<string, string> => new Map(own.map((each) => [each.name, each.engineName]));
+    const rules = { session, allow, engine: info, environment, ownVolumes: namesOf(volumes) };
+    const mounts = await checkMounts(request.mounts ?? [], rules);
+    // It may have been closed while we looked at the disk.
+    this.openSession(session.id);
+    this.checkRoom(session);
+    return this.reconciler.claim('container', session.id, async (claimId) => {
+      const input = { request, session, engine: info, limits, installationId, claimId };
+      const { spec, config } = containerSpec({ ...input, ownNetworks: namesOf(networks) });
+      const created = await engine.createContainer({ ...spec, mounts });
+      try {
+        const container: Container = {
+          id: created.id,
+          sessionId: session.id,
+          name: nameOf(spec),
+          image: spec.image,
+          state: 'created',
+          health: 'none',
+          config: { ...config, mounts },
+          createdAt: clock.now(),
+          ports: [],
+          addresses: {},
+          warnings: created.warnings,
+        };
+        return log.commit((tx) => {
+          createContainer(tx, container, claimId);
+          touchSession(tx, this.openSession(session.id), clock.now());
+          return container;
+        });
+      } catch (error) {
+        await engine.removeContainer(created.id);
+        throw error;
+      }
+    });
+  }
+
+  /** In the words of contract 001. Errors: `session_not_found`, `session_closed`. */
+  private openSession(id: string): Session {
+    const session = this.sessions.get(id);
+    if (isSessionOpen(session)) return session;
+    throw new OrchestratorError(
+      'FAILED_PRECONDITION',
+      'session_closed',
+      'cannot add container to closed session',
+    );
+  }
+
+  /** In the words of contract 001. Error: `container_limit`. */
+  private checkRoom(session: Session): void {
+    const { maxContainers } = session.config;
+    const containers = [...this.context.state.containers.values()].filter(
+      ({ sessionId }) => sessionId === session.id,
+    );
+    const count = containers.length + this.reconciler.claimsOf(session.id, 'container');
+    if (maxContainers <= 0 || count < maxContainers) return;
+    throw new OrchestratorError(
+      'RESOURCE_EXHAUSTED',
+      'container_limit',
+      `maximum containers limit reached: ${maxContainers}`,
+    );
+  }
+}

@@ -1,0 +1,39 @@
+import type { TaskPaths } from '../containerTasks/containerTaskSpec.ts';
+
+/** What the core needs of the machine for container tasks: their private folders, and calls to their programs. */
+export interface ContainerTaskPlaces {
+  /** Makes the task's private folders where they are missing; what it has stored in them stays. */
+  prepare(taskId: string): Promise<TaskPaths>;
+  /** Where the listener of the current execution answers; undefined while there is none. */
+  readEndpoint(taskId: string): Promise<TaskEndpoint | undefined>;
+  /** Removes what only a living execution needs: its sockets and endpoint. */
+  clear(taskId: string): Promise<void>;
+  /** Removes everything of a task, what it has stored too. */
+  remove(taskId: string): Promise<void>;
+  /** Asks the routes that the task's executable has registered. Error: `task_not_running` where none listens. */
+  request(taskId: string, request: TaskHttpRequest): Promise<TaskHttpResponse>;
+  /** Asks the container of a task at `address` (`host:port`). Errors: `task_not_running`, `task_call_failed`. */
+  podCall(address: string, request: TaskHttpRequest): Promise<TaskHttpResponse>;
+}
+
+/** Written by the worker, for this user only: it holds the token. */
+export interface TaskEndpoint {
+  readonly runId: string;
+  /** By the host name as the program sees it, `PARENT_NODE_CALLBACK_URL` in full. */
+  readonly callbackUrl: string;
+  readonly token: string;
+}
+
+export interface TaskHttpRequest {
+  readonly method: string;
+  /** With a leading slash; the query too. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+export interface TaskHttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import type { ContainerTaskManifest } from '../core/containerTasks/containerTask.ts';
+import { defaultRestartPolicy } from '../core/containerTasks/restartPolicy.ts';
+import { parseContainerTaskManifest } from './containerTaskManifest.ts';
+
+/** The types of both floors must stay the same: the core knows no schema. */
+function parse(value: unknown): ContainerTaskManifest {
+  return parseContainerTaskManifest(value, (path) => (path.startsWith('/') ? path : `/project/${path}`));
+}
+
+const pod = (container: object, spec: object = {}): unknown => ({
+  id: 'task-001',
+  name: 'Index',
+  pod: {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    spec: { containers: [{ name: 'user-task-001', image: 'example/agent', ...container }], ...spec },
+  },
+});
+
+describe('the manifest of a container task', () => {
+  it('takes the least there is, and fills in the rest', () => {
+    expect(parse({ id: 'task-001', name: 'Index', image: 'python:3' })).toEqual({
+      id: 'task-001',
+      name: 'Index',
+      requirements: [],
+      executable: undefined,
+      container: { image: 'python:3', network: 'bridge', podPort: 8080, mounts: [] },
+      environment: {},
+      inheritedEnvironment: [],
+      restart: { ...defaultRestartPolicy, maxFailures: undefined },
+      timeoutMs: undefined,
+      publicApi: false,
+    });
+  });
+
+  it("takes the node's own tag for tasks in containers, by both names", () => {
+    const tags = [{ type: 'ADDON', value: 'ORCA_TASK' }];
+    expect(parse({ id: 'a', name: 'A', image: 'x', requirements: tags }).requirements).toEqual(tags);
+    expect(parse({ id: 'a', name: 'A', image: 'x', requirementsTags: tags }).requirements).toEqual(tags);
+  });
+
+  it('resolves paths against the manifest', () => {
+    const manifest = parse({
+      id: 'a',
+      name: 'A',
+      executable: 'task.js',
+      container: { image: 'x', mounts: [{ source: 'data', target: '/data' }] },
+    });
+    expect(manifest.executable).toEqual({ type: 'node', file: '/project/task.js', args: [] });
+    expect(manifest.container?.mounts).toEqual([
+      { source: '/project/data', target: '/data', isReadOnly: false },
+    ]);
+  });
+
+  it("carries a pod over: environment, mounts, limits and the container's port", () => {
+    const manifest = parse(
+      pod(
+        {
+          args: ['--fast'],
+          env: [{ name: 'MODE', value: 'x' }],
+          ports: [{ containerPort: 9000 }],
+          volumeMounts: [{ name: 'data', mountPath: '/data' }],
+          resources: { limits: { cpu: '500m', memory: '256Mi' } },
+        },
+        { volumes: [{ name: 'data', hostPath: { path: '/srv/data' } }], hostAliases: [] },
+      ),
+    );
+    expect(manifest.environment).toEqual({ MODE: 'x' });
+    expect(manifest.container).toMatchObject({
+      image: 'example/agent',
+      command: ['--fast'],
+      podPort: 9000,
+      cpus: 0.5,
+      memoryBytes: 268_435_456,
+      mounts: [{ source: '/srv/data', target: '/data' }],
+    });
+  });
+
+  it.each([
+    ['a misspelt name', { id: 'a', name: 'A', image: 'x', memroy: 1 }, /memroy/],
+    ['an id that cannot be a folder', { id: '../a', name: 'A', image: 'x' }, /id: must be/],
+    ['nothing to run', { id: 'a', name: 'A' }, /neither an executable nor an image/],
+    ['two containers', { id: 'a', name: 'A', image: 'x', container: { image: 'y' } }, /more than one of/],
+    ['no object', 'text', /it: /],
+    ['a volume that is not declared', pod({ volumeMounts: [{ name: 'd', mountPath: '/d' }] }), /mounts "d"/],
+    ['a value from elsewhere', pod({ env: [{ name: 'KEY' }] }), /variable KEY/],
+    ['another name for its container', pod({ name: 'agent' }), /must be called "user-task-001"/],
+    ['the host network', pod({}, { hostNetwork: true }), /host network/],
+  ])('refuses %s, and says so', (_name, value, message) => {
+    expect(() => parse(value)).toThrow(message);
+  });
+});
