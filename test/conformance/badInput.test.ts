@@ -25,7 +25,7 @@ import {
   type StreamMessageRequest,
 } from '../../src/protocol/gen/orchestrator/v1/orchestrator.ts';
 import { memoryContainers } from './memoryContainers.ts';
-import { iterate, nextOf, ServedCore } from './servedCore.ts';
+import { iterate, nextOf, ServedCore } from '../harness/servedCore.ts';
 
 type OrchestratorClient = RpcClient<typeof OrchestratorServiceDefinition>;
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryContainers } from './memoryContainers.ts';
-import { makePythonStubs, runPython } from './pythonPeer.ts';
-import { connectAssistant, ServedCore } from './servedCore.ts';
+import { makePythonStubs, runPython } from '../harness/pythonPeer.ts';
+import { connectAssistant, ServedCore } from '../harness/servedCore.ts';
 
 let stubs: string;
 

@@ -10,9 +10,9 @@ import type { ContainerManager } from '../../src/core/ports/containerManager.ts'
 import type { OrchestratorLimits } from '../../src/core/limits.ts';
 import { openGrpcDoor } from '../../src/servers/grpc/door.ts';
 import type { GrpcServer } from '../../src/servers/grpc/grpcServer.ts';
-import { CoreHarness } from '../harness/core.ts';
-import { createFakeEnvironment } from '../harness/fakeEnvironment.ts';
-import { FakeProcessHost } from '../harness/fakeProcessHost.ts';
+import { CoreHarness } from './core.ts';
+import { createFakeEnvironment } from './fakeEnvironment.ts';
+import { FakeProcessHost } from './fakeProcessHost.ts';
 
 /** A core with its real store and its real door on a socket, in this process; only what would run is made up. */
 export class ServedCore {
@@ -41,6 +41,11 @@ export class ServedCore {
 
   async start(): Promise<this> {
     await this.core.start();
+    await this.openDoor();
+    return this;
+  }
+
+  async openDoor(): Promise<void> {
     const { core, socketPath } = this;
     this.server = await openGrpcDoor({
       orchestrator: core,
@@ -49,7 +54,6 @@ export class ServedCore {
       logger: nullLogger,
       limits: { shutdownTimeoutMs: 2_000, maxConnections: 1_000 },
     });
-    return this;
   }
 
   /** A connection of its own; closed with the core. */
@@ -60,14 +64,14 @@ export class ServedCore {
     return client;
   }
 
-  async stopServing(): Promise<void> {
+  async closeDoor(): Promise<void> {
     await this.server?.stop();
     this.server = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.clients) client.close();
-    await this.stopServing();
+    await this.closeDoor();
     await this.core.close();
     this.harness.dispose();
   }
