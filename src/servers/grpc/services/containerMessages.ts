@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type {
   Container,
   ContainerConfig,
@@ -12,7 +14,7 @@ import {
   MountType,
 } from '../../../protocol/gen/orchestrator/v1/orchestrator.ts';
 import { limitsMessage, limitsOf, msOfNs, nsOfMs, usageMessage, wordOf } from './commonMessages.ts';
-import { dateOf, given, invalid, optionalDate } from './values.ts';
+import { dateOf, optionalDate } from './values.ts';
 
 const states: Readonly<Record<ContainerState, ContainerStateMessage>> = {
   created: ContainerStateMessage.CONTAINER_STATE_CREATED,
@@ -97,7 +99,7 @@ export function containerConfigOf(message: ContainerConfigMessage): ContainerCon
 
 function mountTypeOf(message: MountType): ContainerMount['type'] {
   const type = wordOf(mountTypes, message, 'type of a mount');
-  if (type === undefined) throw invalid('type of a mount is required');
+  if (type === undefined) throw invalidRequest('type of a mount is required');
   return type;
 }
 
