@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { OrchestratorError } from '../base/errors.ts';
+import { invalidRequest } from '../core/text.ts';
 import { grpcSocketPath } from '../processHost/paths.ts';
 import type { GrpcLimits, TcpOptions } from '../servers/grpc/grpcServer.ts';
 import { parseDuration } from './output/format.ts';
@@ -39,7 +39,7 @@ export function grpcSettings(
     return chosen === '' && flag === undefined ? undefined : chosen;
   };
   const path = value(flags.grpcSocketPath, 'GRPC_SOCKET_PATH');
-  if (path === '') throw invalid('grpc socket path cannot be empty');
+  if (path === '') throw invalidRequest('grpc socket path cannot be empty');
   const limits: Partial<GrpcLimits> = {
     ...positive(
       'maxReceiveBytes',
@@ -78,21 +78,22 @@ function positive<K extends keyof GrpcLimits>(
 ): Partial<GrpcLimits> {
   if (text === undefined) return {};
   const number = Number(text);
-  if (!Number.isSafeInteger(number)) throw invalid(`${flag} is a whole number, not "${text}".`);
+  if (!Number.isSafeInteger(number)) throw invalidRequest(`${flag} is a whole number, not "${text}".`);
   return number > 0 ? { [key]: number } : {};
 }
 
 function timeout(text: string | undefined): Partial<GrpcLimits> {
   if (text === undefined) return {};
   const ms = parseDuration(text);
-  if (ms === undefined) throw invalid(`--grpc-timeout is a time such as 30s, not "${text}".`);
+  if (ms === undefined) throw invalidRequest(`--grpc-timeout is a time such as 30s, not "${text}".`);
   return ms > 0 ? { connectionTimeoutMs: ms } : {};
 }
 
 function addressOf(text: string): { readonly host: string; readonly port: number } {
   const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:]*)):(?<port>\d{1,5})$/.exec(text);
   const port = Number(match?.groups?.['port']);
-  if (match === null || port > 65_535) throw invalid(`--grpc-tcp-listen-addr is HOST:PORT, not "${text}".`);
+  if (match === null || port > 65_535)
+    throw invalidRequest(`--grpc-tcp-listen-addr is HOST:PORT, not "${text}".`);
   const host = match.groups?.['v6'] ?? match.groups?.['name'] ?? '';
   return { host: host === '' ? '0.0.0.0' : host, port };
 }
@@ -108,7 +109,7 @@ function tokenOf(file: string): string {
 function tlsOf({ grpcTlsCert, grpcTlsKey }: GrpcFlags): TcpOptions['tls'] {
   if (grpcTlsCert === undefined && grpcTlsKey === undefined) return undefined;
   if (grpcTlsCert === undefined || grpcTlsKey === undefined) {
-    throw invalid('--grpc-tls-cert and --grpc-tls-key belong together.');
+    throw invalidRequest('--grpc-tls-cert and --grpc-tls-key belong together.');
   }
   return { cert: readPem(grpcTlsCert), key: readPem(grpcTlsKey) };
 }
@@ -117,10 +118,6 @@ function readPem(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw invalid(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw invalidRequest(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-function invalid(message: string): OrchestratorError {
-  return new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', message);
 }

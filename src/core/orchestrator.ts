@@ -207,9 +207,10 @@ export class Orchestrator {
   }
 
   /**
-   * Takes up what former cores left: connects to the process host if one runs or something had not ended, takes in what it reported meanwhile,
-   * ends what is gone, and lets queued runs go on. There is no other recovery: this is it. Errors: those of connecting
-   * (`process_host_incompatible`, `unauthenticated` …) and of the store; it may then be called again.
+   * Takes up what former cores left: connects to the process host if one runs or something had not ended, takes in what
+   * it reported meanwhile, ends what is gone, and lets queued runs go on. There is no other recovery: this is it.
+   * Errors: those of connecting (`process_host_incompatible`, `unauthenticated` …) and of the store; it may then be
+   * called again.
    */
   start(): Promise<void> {
     this.starting ??= this.recover().catch((error: unknown) => {

@@ -12,13 +12,13 @@ import {
   TaskState,
 } from '../../src/protocol/gen/agent/v1/agent.ts';
 import { RunRequest, RunServiceDefinition } from '../../src/protocol/gen/run/v1/run.ts';
-import { GrpcCore } from '../harness/grpcCore.ts';
+import { ServedCore } from '../harness/servedCore.ts';
 import { allProcesses, isAlive, waitUntil } from '../harness/processes.ts';
 import { generateStubs, PythonAgent, type PythonAgentOptions } from '../harness/pythonAgent.ts';
 
 /** An agent that is written in Python with Debian's grpcio: what it sees is what any client sees. */
 let stubs: string;
-let served: GrpcCore;
+let served: ServedCore;
 let service: RpcClient<typeof AgentServiceDefinition>;
 let sessionId: string;
 let agents: PythonAgent[];
@@ -31,7 +31,7 @@ afterAll(() => rmSync(stubs, { recursive: true, force: true }));
 
 beforeEach(async () => {
   agents = [];
-  served = await GrpcCore.start({ agentSilenceMs: 3_000 });
+  served = await new ServedCore({ limits: { agentSilenceMs: 3_000 } }).start();
   service = (await served.connect()).service(AgentServiceDefinition);
   sessionId = (await served.core.sessions.create({})).id;
 });
@@ -141,7 +141,7 @@ describe('an agent in Python', () => {
     const capabilities = ['build'];
     const first = await startAgent('one', { capabilities });
     const command = 'echo "by $PPID"; [ -e "$DONE" ] || sleep 60';
-    const DONE = join(served.folder, 'orchestrator.db');
+    const DONE = join(served.harness.folder, 'orchestrator.db');
     const config = { command, maxRetries: 2n, retryOnFailure: true };
     const taskId = await execute('capability:build', config);
     await taskWhen(

@@ -23,7 +23,7 @@ import {
   type SessionState,
   type StreamMessageRequest,
 } from '../../src/protocol/gen/orchestrator/v1/orchestrator.ts';
-import { iterate, nextOf, ServedCore } from './servedCore.ts';
+import { iterate, nextOf, ServedCore } from '../harness/servedCore.ts';
 
 type OrchestratorClient = RpcClient<typeof OrchestratorServiceDefinition>;
 

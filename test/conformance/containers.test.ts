@@ -11,7 +11,7 @@ import {
 } from '../../src/protocol/gen/orchestrator/v1/orchestrator.ts';
 import { TestEngine } from '../harness/dockerEngine.ts';
 import { testImage } from '../harness/testImage.ts';
-import { ServedCore } from './servedCore.ts';
+import { ServedCore } from '../harness/servedCore.ts';
 
 let engine: TestEngine;
 let served: ServedCore;

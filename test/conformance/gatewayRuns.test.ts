@@ -24,7 +24,7 @@ import { openGrpcDoor } from '../../src/servers/grpc/door.ts';
 import type { GrpcServer } from '../../src/servers/grpc/grpcServer.ts';
 import { buildProduct } from '../integration/cliHarness.ts';
 import { HostFixture } from '../integration/processHostHarness.ts';
-import { iterate } from './servedCore.ts';
+import { iterate } from '../harness/servedCore.ts';
 
 let dist: string;
 let fixture: HostFixture;

@@ -24,7 +24,7 @@ import {
   SessionMetadata,
   SessionState,
 } from '../../src/protocol/gen/orchestrator/v1/orchestrator.ts';
-import { connectAssistant, iterate, nextOf, ServedCore } from './servedCore.ts';
+import { connectAssistant, iterate, nextOf, ServedCore } from '../harness/servedCore.ts';
 
 let served: ServedCore;
 let gateway: RpcClient<typeof GatewayServiceDefinition>;

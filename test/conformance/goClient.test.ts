@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { buildGoProgram } from '../harness/goProgram.ts';
 import { repo } from '../harness/paths.ts';
-import { connectAssistant, ServedCore } from './servedCore.ts';
+import { connectAssistant, ServedCore } from '../harness/servedCore.ts';
 
 const run = promisify(execFile);
-const debianGo = '/usr/share/gocode';
-/** Building the library for the first time takes a minute of one processor; Go keeps what it has built. */
+/** Building grpc-go for the first time takes a minute of one processor. */
 const buildLimitMs = 300_000;
 
 let folder: string;
@@ -36,20 +36,7 @@ async function build(): Promise<string> {
       `--go_out=plugins=grpc,paths=source_relative,${paths.join(',')}:${sources}`,
     ]);
   }
-  const cache = join(repo, '.cache/grpc-peer/build');
-  mkdirSync(cache, { recursive: true });
-  const program = join(folder, 'client');
-  await run('/usr/bin/go', ['build', '-o', program, join(import.meta.dirname, 'go/client.go')], {
-    env: {
-      ...process.env,
-      GO111MODULE: 'off',
-      GOPATH: [folder, debianGo].join(delimiter),
-      GOCACHE: cache,
-      GOFLAGS: '',
-    },
-    timeout: buildLimitMs,
-  });
-  return program;
+  return buildGoProgram(join(import.meta.dirname, 'go/client.go'), folder);
 }
 
 it("a Go client works over the socket, by every authority that grpc-go's targets make", async () => {

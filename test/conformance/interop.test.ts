@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,11 +6,10 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nullLogger } from '../../src/base/logger.ts';
 import { GrpcServer } from '../../src/servers/grpc/grpcServer.ts';
+import { generatePython, python } from '../harness/pythonPeer.ts';
 import { testService } from './testService.ts';
 
 const run = promisify(execFile);
-/** Debian's own: another Python on the PATH has not Debian's packages. */
-const python = '/usr/bin/python3';
 
 let folder: string;
 let server: GrpcServer;
@@ -31,11 +30,7 @@ afterAll(async () => {
 
 describe("gRPC's interoperability cases", () => {
   it('by Python', async () => {
-    const protos = join(import.meta.dirname, 'proto/grpc/testing');
-    execFileSync(python, [
-      ...['-m', 'grpc_tools.protoc', '-I', protos],
-      ...[`--python_out=${folder}`, `--grpc_python_out=${folder}`, 'test.proto'],
-    ]);
+    generatePython(join(import.meta.dirname, 'proto/grpc/testing'), ['test.proto'], folder);
     const client = run(python, [join(import.meta.dirname, 'interop.py'), server.socketPath, folder], {
       timeout: 50_000,
     });

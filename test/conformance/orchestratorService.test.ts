@@ -16,7 +16,7 @@ import {
   type StreamMessageRequest,
   type StreamMessageResponse,
 } from '../../src/protocol/gen/orchestrator/v1/orchestrator.ts';
-import { connectAssistant, iterate, nextOf, ServedCore } from './servedCore.ts';
+import { connectAssistant, iterate, nextOf, ServedCore } from '../harness/servedCore.ts';
 
 let served: ServedCore;
 let client: GrpcClient;

@@ -1,12 +1,11 @@
 /**
  * The server of the scale test, in a process of its own so that its memory can be told: scaleServer.ts SOCKET AGENTS.
- * Says `ready`; for each line of JSON on its input it gives the agents as many tasks as there are sessions, each of which
- * puts out so many pieces, and then says `done BEFORE AFTER`, the bytes that were in
- * use (needs --expose-gc).
+ * Says `ready`. For a line of JSON on its input it gives the agents as many tasks as there are sessions, each of which
+ * puts out so many pieces, and then says `done`; for an empty line it says `bytes N`, those in use (needs --expose-gc).
  */
 import { createInterface } from 'node:readline';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ServedCore } from './servedCore.ts';
+import { ServedCore } from '../harness/servedCore.ts';
 
 interface Work {
   readonly sessionIds: readonly string[];
@@ -30,17 +29,24 @@ for (let number = 0; number < agentCount; number += 1) {
 }
 
 /** Without what the runtime has only not collected yet. */
-function bytesInUse(): number {
-  globalThis.gc?.();
+async function bytesInUse(): Promise<number> {
+  // What a first collection frees frees more: streams of connections that are let go of in turn.
+  for (let round = 0; round < 4; round += 1) {
+    globalThis.gc?.();
+    await nextTurn();
+  }
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }
 
 console.log(`ready ${served.socketPath}`);
 for await (const line of createInterface(process.stdin)) {
+  if (line === '') {
+    console.log(`bytes ${await bytesInUse()}`);
+    continue;
+  }
   const request = JSON.parse(line) as Work;
   ({ pieces } = request);
-  const before = bytesInUse();
   for (const sessionId of request.sessionIds) {
     core.tasks.create({
       sessionId,
@@ -61,6 +67,6 @@ for await (const line of createInterface(process.stdin)) {
     }
     await nextTurn();
   }
-  console.log(`done ${before} ${bytesInUse()}`);
+  console.log('done');
 }
 await served[Symbol.asyncDispose]();

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestEngine } from '../harness/dockerEngine.ts';
+import { makePythonStubs, runPython } from '../harness/pythonPeer.ts';
+import { connectAssistant, ServedCore } from '../harness/servedCore.ts';
 import { testImage } from '../harness/testImage.ts';
-import { makePythonStubs, runPython } from './pythonPeer.ts';
-import { connectAssistant, ServedCore } from './servedCore.ts';
 
 let stubs: string;
 

@@ -11,7 +11,7 @@ import {
   OrchestratorServiceDefinition,
   SessionMetadata,
 } from '../../src/protocol/gen/orchestrator/v1/orchestrator.ts';
-import { iterate, nextOf, ServedCore } from './servedCore.ts';
+import { iterate, nextOf, ServedCore } from '../harness/servedCore.ts';
 
 let served: ServedCore;
 let client: GrpcClient;

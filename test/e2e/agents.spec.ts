@@ -48,8 +48,7 @@ const task = (name: string, state: RegExp) =>
 
 async function runOnAgent(agent: string, text: string) {
   const { workbench } = studio;
-  await workbench.runCommand('Orchestrator: Run Task on Agent…');
-  await workbench.pick(agent);
+  await workbench.runCommandAndPick('Orchestrator: Run Task on Agent…', agent);
   await workbench.answer(text);
   const panel = studio.panel();
   await panel.locator('.step').first().waitFor();
@@ -102,6 +101,8 @@ describe('agents in the real VS Code', () => {
   });
 
   it('can be relieved of a task, and forgotten, each after a question', async () => {
+    // A retry must not find the agent of the attempt before.
+    await agents.at(1)?.[Symbol.asyncDispose]();
     const agent = await startAgent('helper');
     const panel = await runOnAgent('helper', 'exec sleep 82.5');
     const row = task('exec sleep 82.5', /running/);

@@ -47,7 +47,7 @@ describe('another orchestrator', () => {
       .locator('.quick-input-list .monaco-list-row', { hasText: 'orchestrator serve' })
       .waitFor();
     await studio.workbench.screenshot('remote-choice');
-    await studio.workbench.pick('state');
+    await studio.workbench.runCommandAndPick('Orchestrator: Connect to Orchestrator…', 'state');
     await remoteRow('connected').waitFor();
     await studio.row(/^Session nightly/).waitFor();
     await studio.row(/^Run sh -c/).waitFor();
@@ -141,8 +141,7 @@ describe('another orchestrator', () => {
   });
 
   it('says what to do where nobody answers', async () => {
-    await studio.workbench.runCommand('Orchestrator: Connect to Orchestrator…');
-    await studio.workbench.pick('Enter an address…');
+    await studio.workbench.runCommandAndPick('Orchestrator: Connect to Orchestrator…', 'Enter an address…');
     await studio.workbench.answer(join(cli.root, 'nobody.sock'));
     await studio.page
       .locator('.notification-toast', { hasText: 'The orchestrator was not connected' })

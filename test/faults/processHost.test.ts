@@ -1,6 +1,5 @@
 // What goes wrong under 50 terminals: cores that are killed, a process host that is stopped or killed.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdtempSync,
@@ -15,7 +14,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Orchestrator } from '../../src/core/orchestrator.ts';
-import type { ProcessHost } from '../../src/core/ports/processHost.ts';
 import { startRealCore } from '../integration/realCore.ts';
 import {
   buildHost,
@@ -34,7 +32,6 @@ import {
 const isFull = process.env['ORCHESTRATOR_TEST_FULL'] === '1';
 const kills = isFull ? 1_000 : 100;
 const spawnCycles = isFull ? 10_000 : 500;
-const shortCommands = isFull ? 100_000 : 2_000;
 const timeout = isFull ? 3_600_000 : 180_000;
 
 let distDir: string;
@@ -277,41 +274,4 @@ async function follow(core: Orchestrator, id: string): Promise<{ bytes: Buffer }
     },
   );
   return seen;
-}
-
-describe('short commands', () => {
-  const largest = 5 * 1024 * 1024;
-
-  it(`come whole, ${shortCommands} of them, 1 byte to 5 MB, 1 to 32 at once`, { timeout }, async () => {
-    const content = Buffer.from(randomBytes(largest).toString('base64').slice(0, largest));
-    const file = join(folder, 'content');
-    writeFileSync(file, content);
-    const host = fixture.client();
-    const bad: number[] = [];
-    let total = 0;
-    for (const atOnce of [1, 2, 4, 8, 16, 32]) {
-      let left = Math.round(shortCommands * (atOnce === 1 ? 0.04 : 0.192));
-      const worker = async (): Promise<void> => {
-        while (left-- > 0) {
-          total += 1;
-          // Every order of magnitude as often as any other, and now and then the largest.
-          const size = total % 200 === 0 ? largest : Math.floor(100_000 ** Math.random());
-          if (!(await isWhole(host, file, content, size))) bad.push(size);
-        }
-      };
-      await Promise.all(Array.from({ length: atOnce }, worker));
-    }
-    expect(bad).toEqual([]);
-    expect(total).toBe(shortCommands);
-    expect(isAlive(fixture.hostPid() ?? 0)).toBe(true);
-  });
-});
-
-async function isWhole(host: ProcessHost, file: string, content: Buffer, size: number): Promise<boolean> {
-  const { id } = await host.spawnTerminal(terminalOptions('head', ['-c', String(size), file]));
-  const output = await collect(host, id);
-  const exit = await output.ended;
-  await host.removeTerminal(id);
-  const hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
-  return exit.end === size && exit.exitCode === 0 && hash(output.bytes()) === hash(content.subarray(0, size));
 }

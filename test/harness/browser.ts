@@ -127,9 +127,21 @@ export class Workbench {
     }
   }
 
-  /** Chooses the entry of the open quick pick whose label is exactly this. */
-  async pick(label: string): Promise<void> {
-    await this.#row(label).click();
+  /**
+   * Runs a command that asks with a quick pick, and chooses the entry whose label is exactly this. On a slow machine the closing palette gives the focus back
+   * to what had it only after the quick pick has opened, which closes that one unanswered: then it is opened again.
+   */
+  async runCommandAndPick(title: string, label: string): Promise<void> {
+    const isPicked = async (): Promise<boolean> => {
+      await this.runCommand(title);
+      return await this.#row(label)
+        .click({ timeout: 3_000 })
+        .then(
+          () => true,
+          () => false,
+        );
+    };
+    await waitUntil(`"${label}" is picked for "${title}"`, isPicked, { limitMs: 30_000 });
   }
 
   /** Types into the open input box or quick pick, and accepts. */

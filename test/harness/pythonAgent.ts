@@ -1,21 +1,16 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { repo } from './paths.ts';
+import { generatePython, python } from './pythonPeer.ts';
 import { endProcesses, type ProcessInfo, processesMarked, waitUntil } from './processes.ts';
-
-/** Debian's own: another Python on the PATH has not Debian's packages. */
-const python = '/usr/bin/python3';
 
 /** Python's code for the protocol of agents, into a folder. */
 export function generateStubs(folder: string): void {
   const protos = ['common/v1/common.proto', 'agent/v1/agent.proto', 'orchestrator/v1/orchestrator.proto'];
-  execFileSync(python, [
-    ...['-m', 'grpc_tools.protoc', '-I', join(repo, 'proto')],
-    ...[`--python_out=${folder}`, `--grpc_python_out=${folder}`, ...protos],
-  ]);
+  generatePython(join(repo, 'proto'), protos, folder);
 }
 
 export interface PythonAgentOptions {

@@ -15,15 +15,15 @@ import {
   TaskState,
 } from '../../src/protocol/gen/agent/v1/agent.ts';
 import { ResourceUsage, Status } from '../../src/protocol/gen/common/v1/common.ts';
-import { GrpcCore } from '../harness/grpcCore.ts';
+import { ServedCore } from '../harness/servedCore.ts';
 import { frame, heartbeat, Talk, utf8 } from '../harness/taskTalk.ts';
 
-let served: GrpcCore;
+let served: ServedCore;
 let service: RpcClient<typeof AgentServiceDefinition>;
 let sessionId: string;
 
 beforeEach(async () => {
-  served = await GrpcCore.start();
+  served = await new ServedCore().start();
   service = (await served.connect()).service(AgentServiceDefinition);
   sessionId = (await served.core.sessions.create({})).id;
 });
@@ -150,7 +150,7 @@ describe('agents', () => {
   it('of an owner are out of the reach of another', async () => {
     const [ours, theirs] = await Promise.all(
       ['orchestrator:a', 'orchestrator:b'].map(async (principal) =>
-        (await served.connect(principal)).service(AgentServiceDefinition),
+        (await served.connect({ principal })).service(AgentServiceDefinition),
       ),
     );
     const { agentId, agent } = await ours!.register(RegisterRequest.fromPartial({ name: 'worker' }));

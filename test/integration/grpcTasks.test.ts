@@ -15,15 +15,15 @@ import {
   TaskPriority,
   TaskState,
 } from '../../src/protocol/gen/agent/v1/agent.ts';
-import { GrpcCore } from '../harness/grpcCore.ts';
+import { ServedCore } from '../harness/servedCore.ts';
 import { complete, frame, heartbeat, output, stateOf, status, Talk, utf8 } from '../harness/taskTalk.ts';
 
-let served: GrpcCore;
+let served: ServedCore;
 let service: RpcClient<typeof AgentServiceDefinition>;
 let sessionId: string;
 
 beforeEach(async () => {
-  served = await GrpcCore.start();
+  served = await new ServedCore().start();
   service = (await served.connect()).service(AgentServiceDefinition);
   sessionId = (await served.core.sessions.create({})).id;
 });

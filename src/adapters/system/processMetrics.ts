@@ -23,9 +23,15 @@ export function createProcessMetrics(platform: NodeJS.Platform = process.platfor
       if (roots.length === 0 || platform === 'win32') return new Map();
       const isLinux = platform === 'linux';
       const all = isLinux ? await readProc() : await readPs();
+      const byPid = new Map(all.map((process) => [process.pid, process]));
+      const byParent = Map.groupBy(all, ({ ppid }) => ppid);
+      const bySession = Map.groupBy(all, ({ sid }) => sid);
       const found = new Map<number, TreeUsage>();
       for (const root of roots) {
-        const tree = treeOf(root, all);
+        const leader = byPid.get(root);
+        // A terminal's program leads a session of its own, so what has left its parent is still found by that.
+        const members = bySession.get(root) ?? [];
+        const tree = withChildren(leader === undefined ? members : [leader, ...members], byParent);
         if (tree.length === 0) continue;
         found.set(root, {
           processes: tree.length,
@@ -39,11 +45,12 @@ export function createProcessMetrics(platform: NodeJS.Platform = process.platfor
   };
 }
 
-/** A terminal's program leads a session of its own, so what has left its parent is still found by that. */
-function treeOf(root: number, all: readonly ProcessUsage[]): ProcessUsage[] {
-  const byParent = Map.groupBy(all, ({ ppid }) => ppid);
+function withChildren(
+  first: readonly ProcessUsage[],
+  byParent: ReadonlyMap<number, readonly ProcessUsage[]>,
+): ProcessUsage[] {
   const tree = new Map<number, ProcessUsage>();
-  const waiting = all.filter(({ pid, sid }) => pid === root || sid === root);
+  const waiting = [...first];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (tree.has(next.pid)) continue;
     tree.set(next.pid, next);

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { setVariables } from '../../core/variables.ts';
 import type { Environment } from '../../core/ports/environment.ts';
 import { childEnvironment, variable, type Variables } from './childEnvironment.ts';
 
@@ -27,15 +28,9 @@ export function createSystemEnvironment(options: SystemEnvironmentOptions): Envi
     defaultDirectory,
     childEnvironment: (extra, { isClean, isWhole } = {}) =>
       isWhole === true
-        ? childEnvironment({ inherited: withoutNulls(extra), version, platform })
+        ? childEnvironment({ inherited: setVariables(extra), version, platform })
         : childEnvironment({ inherited: env, extra, isClean, version, platform }),
   };
-}
-
-function withoutNulls(variables: Readonly<Record<string, string | null>> = {}): Variables {
-  return Object.fromEntries(
-    Object.entries(variables).flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
-  );
 }
 
 /** Other Unixes behave like Linux as far as we ask. */

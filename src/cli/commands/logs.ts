@@ -1,3 +1,4 @@
+import { invalidRequest } from '../../core/text.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { OrchestratorAccess, SeenRun } from '../../core/orchestratorAccess.ts';
 import type { RunStepState } from '../../core/runs/run.ts';
@@ -80,7 +81,8 @@ export function printLogs(context: CommandContext, options: LogsOptions): Promis
 
 /** The screen as text, without the empty rows below. */
 async function screenOf(access: OrchestratorAccess, found: FoundThing): Promise<string> {
-  if (found.kind !== 'terminal') throw invalidUse('--screen is for terminals; a run has none of its own.');
+  if (found.kind !== 'terminal')
+    throw invalidRequest('--screen is for terminals; a run has none of its own.');
   return (await access.snapshotTerminal(found.id, { scrollback: 0 })).text.trimEnd();
 }
 
@@ -91,7 +93,7 @@ function patternOf(search: string): string | RegExp {
   try {
     return new RegExp(source, flags);
   } catch (error) {
-    throw invalidUse(`--search ${search}: ${error instanceof Error ? error.message : String(error)}.`);
+    throw invalidRequest(`--search ${search}: ${error instanceof Error ? error.message : String(error)}.`);
   }
 }
 
@@ -156,9 +158,5 @@ function checkStep(run: SeenRun, step: number | undefined): void {
 }
 
 function noSteps(): OrchestratorError {
-  return invalidUse('--step is for runs; a terminal has no steps. Leave it out.');
-}
-
-function invalidUse(message: string): OrchestratorError {
-  return new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', message);
+  return invalidRequest('--step is for runs; a terminal has no steps. Leave it out.');
 }

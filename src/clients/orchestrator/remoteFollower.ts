@@ -1,3 +1,4 @@
+import { Bell } from '../../base/bell.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { FollowOptions, FollowSink, TerminalFollower } from '../../core/ports/processHost.ts';
 import {
@@ -78,7 +79,7 @@ class AckQueue implements AsyncIterable<AttachTerminalRequest> {
   private readonly open: NonNullable<AttachTerminalRequest['payload']>;
   private ack: number | undefined;
   private hasEnded = false;
-  private wake: () => void = () => undefined;
+  private readonly bell = new Bell();
 
   constructor(open: NonNullable<AttachTerminalRequest['payload']>) {
     this.open = open;
@@ -86,12 +87,12 @@ class AckQueue implements AsyncIterable<AttachTerminalRequest> {
 
   push(offset: number): void {
     this.ack = offset;
-    this.wake();
+    this.bell.ring();
   }
 
   end(): void {
     this.hasEnded = true;
-    this.wake();
+    this.bell.ring();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<AttachTerminalRequest, void, undefined> {
@@ -99,7 +100,7 @@ class AckQueue implements AsyncIterable<AttachTerminalRequest> {
     while (!this.hasEnded) {
       const { ack } = this;
       this.ack = undefined;
-      if (ack === undefined) await new Promise<void>((resolve) => (this.wake = resolve));
+      if (ack === undefined) await this.bell.heard();
       else yield { payload: { $case: 'ack', value: ack } };
     }
   }

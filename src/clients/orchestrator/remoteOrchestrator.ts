@@ -6,6 +6,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { RunFilter } from '../../core/ports/store.ts';
 import { isRunEnded, type Run } from '../../core/runs/run.ts';
+import { previewClose } from '../../core/sessions/closePreview.ts';
 import { isSessionOpen } from '../../core/sessions/session.ts';
 import { RunServiceDefinition } from '../../protocol/gen/run/v1/run.ts';
 import { SessionServiceDefinition } from '../../protocol/gen/session/v1/session.ts';
@@ -140,12 +141,7 @@ export class RemoteOrchestrator implements LiveOrchestrator {
         const { session } = await this.sessionService.renameSession({ sessionId, name });
         return mirror.putSession(sessionOf(present(session, 'session')));
       },
-      closePreview: (id) => ({
-        liveTerminals: [...mirror.terminals.values()].filter(
-          ({ sessionId, state, runId }) => sessionId === id && state !== 'exited' && runId === null,
-        ).length,
-        runningRuns: activeRuns(mirror.runs.values()).filter(({ sessionId }) => sessionId === id).length,
-      }),
+      closePreview: (id) => previewClose(id, mirror.terminals.values(), activeRuns(mirror.runs.values())),
       close: async (sessionId, reason = '') => {
         const request = { sessionId, reason };
         const { session } = await this.sessionService.closeSession(request, { timeoutMs: closeLimitMs });

@@ -1,3 +1,5 @@
+import { setVariables } from '../../core/variables.ts';
+import { given } from '../../protocol/given.ts';
 import type { Run, RunRequest, RunStatus, RunStepMode, RunStepState } from '../../core/runs/run.ts';
 import {
   type Run as RunMessage,
@@ -7,7 +9,7 @@ import {
   type RunStepMode as StepModeMessage,
   StepStatus,
 } from '../../protocol/gen/run/v1/run.ts';
-import { given, optionalTime, present, timeOf, wordOf } from './values.ts';
+import { optionalTime, present, timeOf, wordOf } from './values.ts';
 
 const statuses: Readonly<Record<number, RunStatus>> = {
   [StatusMessage.RUN_STATUS_QUEUED]: 'queued',
@@ -50,15 +52,14 @@ export function runOf(message: RunMessage): Omit<Run, 'result'> {
 }
 
 export function runRequestMessage(request: RunRequest): RunRequestMessage {
-  const variables = Object.entries(request.env ?? {});
   return RunRequestMessage.fromPartial({
     task: request.task,
     commands: [...(request.commands ?? [])],
     sessionId: request.sessionId ?? '',
     cwd: request.cwd ?? '',
     shell: request.shell ?? '',
-    env: Object.fromEntries(variables.flatMap(([name, value]) => (value === null ? [] : [[name, value]]))),
-    unsetEnv: variables.flatMap(([name, value]) => (value === null ? [name] : [])),
+    env: setVariables(request.env),
+    unsetEnv: Object.entries(request.env ?? {}).flatMap(([name, value]) => (value === null ? [name] : [])),
     timeoutMs: request.timeoutMs ?? 0,
     cols: request.cols ?? 0,
     rows: request.rows ?? 0,

@@ -1,3 +1,4 @@
+import { given } from '../../protocol/given.ts';
 import {
   defaultSessionConfig,
   noPreferences,
@@ -11,7 +12,7 @@ import {
   type SessionConfig as ConfigMessage,
   SessionState as StateMessage,
 } from '../../protocol/gen/session/v1/session.ts';
-import { given, optionalTime, timeOf, wordOf } from './values.ts';
+import { optionalTime, timeOf, wordOf } from './values.ts';
 
 const states: Readonly<Record<number, SessionState>> = {
   [StateMessage.SESSION_STATE_INITIALIZING]: 'initializing',

@@ -1,3 +1,4 @@
+import { given } from '../../protocol/given.ts';
 import type { TerminalExitStatus, TerminalSnapshot } from '../../core/ports/processHost.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import {
@@ -7,7 +8,7 @@ import {
   type TerminalSnapshot as SnapshotMessage,
   TerminalState,
 } from '../../protocol/gen/terminal/v1/terminal.ts';
-import { given, timeOf, wordOf } from './values.ts';
+import { timeOf, wordOf } from './values.ts';
 
 const states: Readonly<Record<number, Terminal['state']>> = {
   [TerminalState.TERMINAL_STATE_STARTING]: 'starting',

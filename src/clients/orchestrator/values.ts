@@ -1,10 +1,5 @@
 import { OrchestratorError } from '../../base/errors.ts';
 
-/** What proto3 leaves empty means nothing was given. */
-export function given<T extends string | number>(value: T): T | undefined {
-  return value === '' || value === 0 ? undefined : value;
-}
-
 /** Milliseconds since the epoch. */
 export function timeOf(date: Date | undefined): number {
   return date?.getTime() ?? 0;

@@ -2,6 +2,7 @@ import type { CoreContext } from '../context.ts';
 import type { LogTransaction } from '../events/logTransaction.ts';
 import type { AgentTask } from '../tasks/task.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
+import { setVariables } from '../variables.ts';
 import { agentNameOf, type Run } from './run.ts';
 import type { RunEngine } from './runEngine.ts';
 
@@ -39,7 +40,8 @@ export class AgentRunEngine implements RunEngine {
       config: {
         command: request.task,
         workingDirectory: request.cwd ?? '',
-        environment: definedOnly(request.env),
+        // It has an environment of its own: there is nothing there to be taken away.
+        environment: setVariables(request.env),
         timeoutMs: request.timeoutMs ?? 0,
         parameters: { run_id: runId },
       },
@@ -56,13 +58,4 @@ export class AgentRunEngine implements RunEngine {
     const taskId = this.context.state.liveRuns.get(id)?.taskId;
     if (taskId !== undefined) this.tasks.cancel(taskId, 'its run was aborted');
   }
-}
-
-/** An agent has an environment of its own: there is nothing there to be taken away. */
-function definedOnly(
-  env: Readonly<Record<string, string | null>> | undefined,
-): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    Object.entries(env ?? {}).flatMap(([key, value]) => (value === null ? [] : [[key, value]])),
-  );
 }

@@ -3,6 +3,7 @@ import type { CoreContext } from '../context.ts';
 import { checkDirectory } from '../environmentChecks.ts';
 import { hasLabels, validDescription, validLabels, validTexts } from '../labels.ts';
 import { baseName, trimPath, validName } from '../text.ts';
+import { type ClosePreview, previewClose } from './closePreview.ts';
 import {
   type CreateSessionRequest,
   defaultSessionConfig,
@@ -15,12 +16,6 @@ import {
 } from './session.ts';
 import { touchSession, updateSession } from './sessionChanges.ts';
 import { checkTransition } from './sessionState.ts';
-
-export interface ClosePreview {
-  readonly liveTerminals: number;
-  /** Those that wait for their turn too. */
-  readonly runningRuns: number;
-}
 
 /** Ends everything that runs in a session and resolves when it has ended. Given by the Orchestrator. */
 export type EndMembers = (sessionId: string) => Promise<void>;
@@ -161,12 +156,7 @@ export class SessionManager {
   closePreview(id: string): ClosePreview {
     this.get(id);
     const { terminals, liveRuns } = this.context.state;
-    // A run's own terminal ends with its run: a person counts it once.
-    const liveTerminals = [...terminals.values()].filter(
-      (terminal) => terminal.sessionId === id && terminal.state !== 'exited' && terminal.runId === null,
-    );
-    const runs = [...liveRuns.values()].filter((run) => run.sessionId === id);
-    return { liveTerminals: liveTerminals.length, runningRuns: runs.length };
+    return previewClose(id, terminals.values(), liveRuns.values());
   }
 
   /**

@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { invalidRequest } from '../../core/text.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type Principal, validOwner } from '../../core/terminals/owners.ts';
@@ -107,7 +108,7 @@ export class GrpcServer {
   async start(): Promise<void> {
     if (this.state === 'closed') throw closedError();
     if (this.state !== 'new') {
-      throw new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', 'server already started');
+      throw invalidRequest('server already started');
     }
     this.state = 'starting';
     try {
@@ -132,7 +133,7 @@ export class GrpcServer {
    */
   async stop(): Promise<void> {
     if (this.state === 'closed') {
-      throw new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', 'server already closed');
+      throw invalidRequest('server already closed');
     }
     this.state = 'closed';
     this.health.dispose();
@@ -265,7 +266,7 @@ function checkTcp({ host, token, tls }: TcpOptions): void {
 }
 
 function invalidTcp(what: string): OrchestratorError {
-  return new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', `gRPC over TCP ${what}.`);
+  return invalidRequest(`gRPC over TCP ${what}.`);
 }
 
 function listenOnTcp(server: Server, { host, port }: TcpOptions): Promise<void> {

@@ -1,3 +1,4 @@
+import { Bell } from '../../base/bell.ts';
 import { type Disposable } from '../../base/disposable.ts';
 import { Emitter } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
@@ -50,8 +51,8 @@ export class Health implements Disposable {
     service: string,
     signal: AbortSignal,
   ): AsyncGenerator<HealthCheckResponse, void, undefined> {
-    let wake: () => void = () => undefined;
-    const onChange = (): void => wake();
+    const bell = new Bell();
+    const onChange = (): void => bell.ring();
     const subscription = this.changed.event(onChange);
     signal.addEventListener('abort', onChange);
     try {
@@ -62,7 +63,7 @@ export class Health implements Disposable {
           told = status;
           yield { status };
         } else {
-          await new Promise<void>((resolve) => (wake = resolve));
+          await bell.heard();
         }
       }
     } finally {

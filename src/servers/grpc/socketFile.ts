@@ -1,5 +1,6 @@
 import { lstatSync, type Stats, unlinkSync } from 'node:fs';
 import { createConnection, type Server } from 'node:net';
+import { invalidRequest } from '../../core/text.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 
 /** What sun_path holds without its closing NUL: 104 bytes on macOS, 108 elsewhere. */
@@ -73,17 +74,13 @@ export function listenError(where: string, cause: Error): OrchestratorError {
 }
 
 function checkPath(path: string): void {
-  if (path === '') throw invalidPath('grpc socket path cannot be empty');
-  if (path.includes('\0')) throw invalidPath('The path of the gRPC socket contains a NUL character.');
+  if (path === '') throw invalidRequest('grpc socket path cannot be empty');
+  if (path.includes('\0')) throw invalidRequest('The path of the gRPC socket contains a NUL character.');
   const bytes = Buffer.byteLength(path);
   if (isWindows || bytes <= maxPathBytes) return;
-  throw invalidPath(
+  throw invalidRequest(
     `The path of the gRPC socket is too long: ${bytes} bytes, and this system takes ${maxPathBytes}. Choose a shorter one.`,
   );
-}
-
-function invalidPath(message: string): OrchestratorError {
-  return new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', message);
 }
 
 function statOf(path: string): Stats | undefined {

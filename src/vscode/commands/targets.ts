@@ -6,7 +6,7 @@ import type { Terminal } from '../../core/terminals/terminal.ts';
 import { nameLimit } from '../../core/text.ts';
 import { runLabel, terminalName, terminalState } from '../views/describe.ts';
 import { shortPath } from '../views/format.ts';
-import { type Row, type RowIcon, runDetail, runIcon, terminalIcon } from '../views/rows.ts';
+import { type Row, type RowIcon, runDetail, statusIcon, terminalIcon } from '../views/rows.ts';
 import type { CommandArguments } from './context.ts';
 
 /** The ids that a command's arguments name, of one kind; none when it came from the palette. */
@@ -99,7 +99,7 @@ export async function askRuns(
   const choices = runs.map((run) => ({
     label: runLabel(run),
     description: runDetail(run, orchestrator.sessions.find(run.sessionId)?.name, now),
-    ...icon(runIcon(run, true)),
+    ...icon(statusIcon(run.status, true)),
     value: run,
   }));
   return asList(await pick(title, choices, none));

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { type CommandId, commandIds, walkthroughId } from '../contributions/ids.ts';
 import { diagnosticsText } from '../ui/diagnostics.ts';
 import { confirm } from '../ui/problems.ts';
-import { runDetail, runIcon, terminalIcon } from '../views/rows.ts';
+import { runDetail, statusIcon, terminalIcon } from '../views/rows.ts';
 import { runLabel, terminalName } from '../views/describe.ts';
 import { count } from '../views/format.ts';
 import type { CommandContext, CommandHandler } from './context.ts';
@@ -45,7 +45,7 @@ async function askId(context: CommandContext): Promise<string[]> {
       label: runLabel(run),
       description: `run · ${runDetail(run, undefined, now)}`,
       detail: run.id,
-      iconPath: new vscode.ThemeIcon(runIcon(run, true).id),
+      iconPath: new vscode.ThemeIcon(statusIcon(run.status, true).id),
     })),
   ];
   if (choices.length === 0) {

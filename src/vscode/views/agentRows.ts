@@ -1,7 +1,7 @@
 import type { AgentStatus } from '../../core/agents/agent.ts';
 import { type AgentTask, boundAgent, isTaskEnded } from '../../core/tasks/task.ts';
 import { count, formatAge, formatElapsed, formatTime, oneLine } from './format.ts';
-import { type Row, type RowIcon, type RowTree, RowTreeBuilder, runningIcon } from './rows.ts';
+import { type Row, type RowIcon, type RowTree, RowTreeBuilder, statusIcon } from './rows.ts';
 
 export interface AgentRowsInput {
   /** In the order of their registration. */
@@ -146,17 +146,10 @@ function taskRow(task: AgentTask, parentId: string, { now, isMotionReduced }: Ag
 function taskIcon({ state }: AgentTask, isMotionReduced: boolean): RowIcon {
   switch (state) {
     case 'pending':
-    case 'queued':
-      return { id: 'circle-outline' };
-    case 'running':
-      return runningIcon(isMotionReduced);
+      return statusIcon('queued', isMotionReduced);
     case 'completed':
-      return { id: 'pass', color: 'testing.iconPassed' };
-    case 'failed':
-      return { id: 'error', color: 'testing.iconFailed' };
-    case 'cancelled':
-      return { id: 'circle-slash', color: 'disabledForeground' };
-    case 'timed_out':
-      return { id: 'watch', color: 'testing.iconErrored' };
+      return statusIcon('succeeded', isMotionReduced);
+    default:
+      return statusIcon(state, isMotionReduced);
   }
 }

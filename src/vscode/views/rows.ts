@@ -237,7 +237,7 @@ function sessionIcon(
 ): RowIcon {
   if (running.length > 0) return runningIcon(isMotionReduced);
   if (isBusy) return { id: 'circle-filled', color: 'charts.blue' };
-  if (latest !== undefined && !hasTerminals) return runIcon(latest, isMotionReduced);
+  if (latest !== undefined && !hasTerminals) return statusIcon(latest.status, isMotionReduced);
   return { id: 'circle-large-outline' };
 }
 
@@ -266,7 +266,7 @@ function runRow(run: Run, parentId: string, prefix: 'run' | 'history', context: 
     parentId,
     label,
     description,
-    icon: runIcon(run, context.isMotionReduced),
+    icon: statusIcon(run.status, context.isMotionReduced),
     context: tokens.join(' '),
     expansion: 'none',
     accessibilityLabel: `Run ${label}, ${runStatusWord[run.status]}, ${description}`,
@@ -325,13 +325,13 @@ function ownerColor(owner: string): string {
   return `terminal.ansi${ownerColors[hash % ownerColors.length] ?? 'Magenta'}`;
 }
 
-export function runningIcon(isMotionReduced: boolean): RowIcon {
+function runningIcon(isMotionReduced: boolean): RowIcon {
   return { id: isMotionReduced ? 'sync' : 'loading~spin' };
 }
 
-/** Icon of a run's state; the row's words say the same. */
-export function runIcon(run: Run, isMotionReduced: boolean): RowIcon {
-  switch (run.status) {
+/** Icon of how far a run, or a task, is; the row's words say the same. */
+export function statusIcon(status: Run['status'], isMotionReduced: boolean): RowIcon {
+  switch (status) {
     case 'queued':
       return { id: 'circle-outline' };
     case 'running':

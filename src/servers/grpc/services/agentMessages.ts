@@ -1,3 +1,4 @@
+import { given } from '../../../protocol/given.ts';
 import type {
   Agent,
   AgentCapabilities,
@@ -15,7 +16,7 @@ import {
 } from '../../../protocol/gen/agent/v1/agent.ts';
 import { type ResourceUsage as UsageMessage, Status } from '../../../protocol/gen/common/v1/common.ts';
 import { limitsMessage, limitsOf, usageMessage, wordOf } from './commonMessages.ts';
-import { dateOf, given } from './values.ts';
+import { dateOf } from './values.ts';
 
 const types: Readonly<Record<AgentType, AgentTypeMessage>> = {
   unspecified: AgentTypeMessage.AGENT_TYPE_UNSPECIFIED,

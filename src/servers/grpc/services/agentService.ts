@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import { isTaskEnded } from '../../../core/tasks/task.ts';
 import { mayTouch, permissionDenied } from '../../../core/terminals/owners.ts';
@@ -17,7 +19,7 @@ import { sumUsage, usageMessage } from './commonMessages.ts';
 import type { ServerFacts } from './serverFacts.ts';
 import { createRequestOf, taskFilterOf, taskMessage, taskStateMessage } from './taskMessages.ts';
 import { streamTask } from './taskStream.ts';
-import { dateOf, given, invalid, required } from './values.ts';
+import { dateOf, required } from './values.ts';
 
 const subsystems = ['agent_registry', 'task_manager'];
 /** Of a task's input, what its own message shows. */
@@ -84,7 +86,7 @@ export function agentService(orchestrator: Orchestrator, facts: ServerFacts): Se
       streamAgent(orchestrator, { facts, checkAccess: (id) => checkAgent(id, call) }, requests, call),
     sendMessage: ({ agentId, message }, call) => {
       required(agentId, 'agent_id');
-      if (message === undefined) throw invalid('message is required');
+      if (message === undefined) throw invalidRequest('message is required');
       checkAgent(agentId, call);
       const sourceId = 'orchestrator';
       const defaults = { id: facts.newId(), time: facts.now(), sourceId, targetId: agentId };

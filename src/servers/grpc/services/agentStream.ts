@@ -1,3 +1,4 @@
+import { invalidRequest } from '../../../core/text.ts';
 import { Bell } from '../../../base/bell.ts';
 import { type Disposable, DisposableStore } from '../../../base/disposable.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
@@ -10,7 +11,6 @@ import { agentMessageOf, wireMessage } from './agentWire.ts';
 import type { ServerFacts } from './serverFacts.ts';
 import { TaskReports } from './taskReports.ts';
 import { taskStateMessage } from './taskMessages.ts';
-import { invalid } from './values.ts';
 
 /** What waits for an agent that does not read: its bytes, about, and its messages. Then nothing more is taken. */
 const waitingBytesLimit = 16 * 1024 * 1024;
@@ -155,7 +155,7 @@ class AgentStream implements AgentLink, Disposable {
 
   private bind(given: string): string {
     if (this.agentId !== undefined) return this.agentId;
-    if (given === '') throw invalid('first message must contain agent_id');
+    if (given === '') throw invalidRequest('first message must contain agent_id');
     const { agents, events } = this.core;
     const { id } = agents.get(given);
     this.options.checkAccess(id);

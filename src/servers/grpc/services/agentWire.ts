@@ -1,3 +1,4 @@
+import { given } from '../../../protocol/given.ts';
 import type { AgentMessage, AgentMessageBody, AgentMessageType } from '../../../core/agents/agentLink.ts';
 import type { TaskState } from '../../../core/tasks/task.ts';
 import {
@@ -9,7 +10,7 @@ import {
 } from '../../../protocol/gen/agent/v1/agent.ts';
 import { wordOf } from './commonMessages.ts';
 import { taskStateMessage, taskStateOf } from './taskMessages.ts';
-import { dateOf, given } from './values.ts';
+import { dateOf } from './values.ts';
 
 type WirePayload = WireMessage['payload'];
 type Control = Extract<AgentMessageBody, { kind: 'control' }>['command'];

@@ -1,3 +1,4 @@
+import { invalidRequest } from '../../../core/text.ts';
 import type { Priority } from '../../../core/events/event.ts';
 import { noResourceLimits, type ResourceLimits, type ResourceUsage } from '../../../core/resources.ts';
 import {
@@ -5,7 +6,6 @@ import {
   type ResourceLimits as ResourceLimitsMessage,
   type ResourceUsage as ResourceUsageMessage,
 } from '../../../protocol/gen/common/v1/common.ts';
-import { invalid } from './values.ts';
 
 /** Core times are milliseconds, those on this wire nanoseconds. */
 const nsPerMs = 1_000_000n;
@@ -19,7 +19,7 @@ const priorities: Readonly<Record<Priority, PriorityMessage>> = {
 
 /** Rounded up, so that a limit never becomes none. Error: `invalid_request` for what is negative. */
 export function msOfNs(ns: bigint, field: string): number {
-  if (ns < 0n) throw invalid(`${field} cannot be negative`);
+  if (ns < 0n) throw invalidRequest(`${field} cannot be negative`);
   return Number((ns + nsPerMs - 1n) / nsPerMs);
 }
 
@@ -47,7 +47,7 @@ export function wordOf<W extends string>(
 ): W | undefined {
   if (value === 0) return undefined;
   for (const word in numbers) if (numbers[word] === value) return word;
-  throw invalid(`${field} has no value ${value}`);
+  throw invalidRequest(`${field} has no value ${value}`);
 }
 
 export function limitsMessage(limits: ResourceLimits): ResourceLimitsMessage {
@@ -64,7 +64,7 @@ export function limitsOf(message: ResourceLimitsMessage | undefined): ResourceLi
   if (message === undefined) return noResourceLimits;
   const { nanoCpus, memoryBytes, memorySwap, pidsLimit } = message;
   if (nanoCpus < 0n || memoryBytes < 0n || memorySwap < -1n) {
-    throw invalid('resource limits cannot be negative');
+    throw invalidRequest('resource limits cannot be negative');
   }
   return {
     nanoCpus: Number(nanoCpus),

@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { OrchestratorServiceDefinition } from '../../../protocol/gen/orchestrator/v1/orchestrator.ts';
 import type { CallContext, RpcHandlers } from '../rpcHandlers.ts';
@@ -10,7 +12,7 @@ import {
   containerStatus,
 } from './containerMessages.ts';
 import { checkMayChange } from './sessionView.ts';
-import { given, invalid, required } from './values.ts';
+import { required } from './values.ts';
 
 type ContainerCalls = Pick<
   RpcHandlers<typeof OrchestratorServiceDefinition>,
@@ -23,7 +25,7 @@ type ContainerCalls = Pick<
  */
 export function containerCalls({ containers, sessions }: Orchestrator): ContainerCalls {
   const idOf = (id: string): string => {
-    if (id === '') throw invalid('container ID cannot be empty');
+    if (id === '') throw invalidRequest('container ID cannot be empty');
     return id;
   };
   /** The container's id, if the caller may change what is in its session. */
@@ -37,7 +39,7 @@ export function containerCalls({ containers, sessions }: Orchestrator): Containe
   return {
     createContainer: async ({ sessionId, config }, call) => {
       const session = sessions.get(required(sessionId, 'session_id'));
-      if (config === undefined) throw invalid('config is required');
+      if (config === undefined) throw invalidRequest('config is required');
       checkMayChange(session, call);
       const container = await containers.run(containerRequestOf(session.id, config));
       return { containerId: container.id, container: containerMessage(container, config.env) };

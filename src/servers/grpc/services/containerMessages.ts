@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type { Container, CreateContainerRequest } from '../../../core/containers/container.ts';
 import type {
   ContainerHealth,
@@ -16,7 +18,7 @@ import {
   type RestartPolicy as RestartPolicyMessage,
 } from '../../../protocol/gen/orchestrator/v1/orchestrator.ts';
 import { limitsMessage, limitsOf, usageMessage, wordOf } from './commonMessages.ts';
-import { dateOf, given, invalid, optionalDate } from './values.ts';
+import { dateOf, optionalDate } from './values.ts';
 
 const states: Readonly<Record<ContainerState, ContainerStateMessage>> = {
   created: ContainerStateMessage.CONTAINER_STATE_CREATED,
@@ -125,18 +127,19 @@ export function containerRequestOf(
 
 function mountTypeOf(message: MountType): ContainerMount['type'] {
   const type = wordOf(mountTypes, message, 'type of a mount');
-  if (type === undefined) throw invalid('type of a mount is required');
+  if (type === undefined) throw invalidRequest('type of a mount is required');
   return type;
 }
 
 function portOf({ containerPort, hostPort, protocol, hostIp }: PortBindingMessage): PortBinding {
   const word = protocol.toLowerCase();
-  if (word !== '' && word !== 'tcp' && word !== 'udp') throw invalid(`there is no protocol "${protocol}"`);
+  if (word !== '' && word !== 'tcp' && word !== 'udp')
+    throw invalidRequest(`there is no protocol "${protocol}"`);
   return { containerPort, hostPort, protocol: word === 'udp' ? 'udp' : 'tcp', hostIp };
 }
 
 function restartOf({ name, maximumRetryCount }: RestartPolicyMessage): RestartPolicy {
-  if (name !== '' && !restarts.includes(name)) throw invalid(`there is no restart policy "${name}"`);
+  if (name !== '' && !restarts.includes(name)) throw invalidRequest(`there is no restart policy "${name}"`);
   return { name: name === '' ? 'no' : (name as RestartPolicy['name']), maximumRetryCount };
 }
 

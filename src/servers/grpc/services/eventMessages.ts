@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type { OrchestratorEvent } from '../../../core/events/event.ts';
 import { defaultSource, type EventSelector } from '../../../core/events/eventSelector.ts';
 import {
@@ -6,7 +8,7 @@ import {
   EventType,
 } from '../../../protocol/gen/orchestrator/v1/orchestrator.ts';
 import { priorityMessage, priorityOf } from './commonMessages.ts';
-import { dateOf, given, invalid } from './values.ts';
+import { dateOf } from './values.ts';
 
 type KnownEventType = Exclude<EventType, EventType.EVENT_TYPE_UNSPECIFIED>;
 
@@ -98,7 +100,7 @@ function typesOf(type: EventType): readonly string[] | undefined {
   if (type === EventType.EVENT_TYPE_UNSPECIFIED) return undefined;
   // Over the wire any number may come.
   const word = (typeWords as Readonly<Record<number, string>>)[type];
-  if (word === undefined) throw invalid(`type has no value ${type}`);
+  if (word === undefined) throw invalidRequest(`type has no value ${type}`);
   return [word];
 }
 

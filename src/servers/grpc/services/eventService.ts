@@ -1,3 +1,4 @@
+import { given } from '../../../protocol/given.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { OrchestratorEvent, Priority } from '../../../core/events/event.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
@@ -10,7 +11,7 @@ import {
   type ReadEventsResponse,
 } from '../../../protocol/gen/event/v1/event.ts';
 import { type CallContext, implement, type ServiceImplementation } from '../rpcHandlers.ts';
-import { dateOf, given } from './values.ts';
+import { dateOf } from './values.ts';
 
 /** The event log over gRPC, as it is stored. */
 export function eventService(orchestrator: Orchestrator): ServiceImplementation {

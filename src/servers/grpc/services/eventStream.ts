@@ -1,3 +1,5 @@
+import { invalidRequest } from '../../../core/text.ts';
+import { Bell } from '../../../base/bell.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { OrchestratorEvent } from '../../../core/events/event.ts';
 import type { EventGap } from '../../../core/events/eventHub.ts';
@@ -6,7 +8,6 @@ import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { MessageType } from '../../../protocol/rpc.ts';
 import { type EncodedMessages, encodeMessage, joinMessages } from '../encodedMessages.ts';
 import type { CallContext } from '../rpcHandlers.ts';
-import { invalid } from './values.ts';
 
 /** With this metadata a subscription begins after that sequence, 0 for everything that the log holds. */
 const afterKey = 'orchestrator-after-sequence';
@@ -34,8 +35,9 @@ export function eventEncoder<O>(
 }
 
 /**
- * Events as they come, those that `encode` makes nothing of left out, or from a sequence on. A client that reads slowly gets them from the store; one that leaves
- * 10,000 unread is told its gap by the status (`events_missed`) and where to resume. Ends when the core closes.
+ * Events as they come, or from a sequence on; those that `encode` makes nothing of are left out. A client that reads
+ * slowly gets them from the store; one that leaves 10,000 unread is told its gap by the status (`events_missed`) and
+ * where to resume. Ends when the core closes.
  */
 export async function* streamEvents<O>(
   { events, subscriptions }: Orchestrator,
@@ -48,7 +50,8 @@ export async function* streamEvents<O>(
   let parts: EncodedMessages<O>[] = [];
   let bytes = 0;
   let end: EventGap | 'closed' | undefined;
-  let wake: () => void = () => undefined;
+  const bell = new Bell();
+  const ring = (): void => bell.ring();
   const subscription = subscriptions.subscribe(
     { after, selector },
     {
@@ -59,22 +62,21 @@ export async function* streamEvents<O>(
           parts.push(message);
           bytes += message.frames.length;
         }
-        if (bytes > 0) wake();
+        if (bytes > 0) ring();
         return bytes < mostWaitingBytes;
       },
       onGap: (gap) => {
         end = gap;
-        wake();
+        ring();
       },
       onClose: () => {
         end = 'closed';
-        wake();
+        ring();
       },
     },
   );
   call.responseMetadata.set(startKey, String(after));
-  const onAbort = (): void => wake();
-  signal.addEventListener('abort', onAbort);
+  signal.addEventListener('abort', ring);
   try {
     while (!signal.aborted) {
       if (parts.length > 0) {
@@ -89,11 +91,11 @@ export async function* streamEvents<O>(
         call.trailers.set(resumeKey, String(end.firstMissed - 1));
         throw missedError(end);
       } else {
-        await new Promise<void>((resolve) => (wake = resolve));
+        await bell.heard();
       }
     }
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    signal.removeEventListener('abort', ring);
     subscription.dispose();
   }
 }
@@ -103,7 +105,7 @@ function requestedStart({ metadata }: CallContext): number | undefined {
   if (value === undefined) return undefined;
   const after = Number(String(value).trim() || 'x');
   if (Number.isSafeInteger(after) && after >= 0) return after;
-  throw invalid(`${afterKey} must be a sequence, a whole number from 0, not "${String(value)}"`);
+  throw invalidRequest(`${afterKey} must be a sequence, a whole number from 0, not "${String(value)}"`);
 }
 
 function missedError({ firstMissed, missed, lastSequence }: EventGap): OrchestratorError {

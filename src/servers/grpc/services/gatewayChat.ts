@@ -1,3 +1,4 @@
+import { invalidRequest } from '../../../core/text.ts';
 import { DisposableStore } from '../../../base/disposable.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
@@ -17,7 +18,6 @@ import { Outbox } from './outbox.ts';
 import type { ServerFacts } from './serverFacts.ts';
 import { checkMayChange } from './sessionView.ts';
 import { StreamFigures } from './streamFigures.ts';
-import { invalid } from './values.ts';
 
 type Payload = NonNullable<StreamChatResponse['payload']>;
 
@@ -92,7 +92,7 @@ class ChatStream {
   }
 
   private bind(gatewayId: string): Session {
-    if (gatewayId === '') throw invalid('first message must contain session_id');
+    if (gatewayId === '') throw invalidRequest('first message must contain session_id');
     const { sessions, events } = this.orchestrator;
     const session = sessions.getActive(getGatewaySession(this.orchestrator, gatewayId).id);
     checkMayChange(session, this.call);

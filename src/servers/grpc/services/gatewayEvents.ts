@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type { OrchestratorEvent } from '../../../core/events/event.ts';
 import { defaultSource, type EventSelector } from '../../../core/events/eventSelector.ts';
 import {
@@ -7,7 +9,7 @@ import {
 } from '../../../protocol/gen/gateway/v1/gateway.ts';
 import { priorityMessage, priorityOf } from './commonMessages.ts';
 import { eventTexts } from './eventMessages.ts';
-import { dateOf, given, invalid } from './values.ts';
+import { dateOf } from './values.ts';
 
 type KnownType = Exclude<GatewayEventType, GatewayEventType.GATEWAY_EVENT_TYPE_UNSPECIFIED>;
 
@@ -86,6 +88,6 @@ function typesOf(type: GatewayEventType): readonly string[] | undefined {
   if (type === GatewayEventType.GATEWAY_EVENT_TYPE_UNSPECIFIED) return undefined;
   // Over the wire any number may come.
   const words = (typeWords as Readonly<Record<number, readonly string[]>>)[type];
-  if (words === undefined) throw invalid(`type has no value ${type}`);
+  if (words === undefined) throw invalidRequest(`type has no value ${type}`);
   return words;
 }

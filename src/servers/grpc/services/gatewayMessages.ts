@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type { MessageRole, NewMessage } from '../../../core/sessions/message.ts';
 import type { CreateSessionRequest, Session, SessionState } from '../../../core/sessions/session.ts';
 import {
@@ -11,7 +13,7 @@ import {
 import { msOfNs, wordOf } from './commonMessages.ts';
 import { gatewayFactsOf, gatewayLabels, ownLabels } from './gatewaySessions.ts';
 import { sessionStatus } from './sessionMessages.ts';
-import { dateOf, given, invalid, optionalDate } from './values.ts';
+import { dateOf, optionalDate } from './values.ts';
 
 const states: Readonly<Record<SessionState, GatewaySessionState>> = {
   initializing: GatewaySessionState.GATEWAY_SESSION_STATE_INITIALIZING,
@@ -72,7 +74,7 @@ export function gatewaySessionRequest(
   id: string,
   owner: string | undefined,
 ): CreateSessionRequest {
-  if (metadata === undefined) throw invalid('metadata is required');
+  if (metadata === undefined) throw invalidRequest('metadata is required');
   const { name, description, labels, userId, tags, clientType, clientVersion } = metadata;
   const wanted = config ?? GatewaySessionConfig.fromPartial({});
   return {
@@ -96,7 +98,7 @@ export function gatewayMessageOf(message: GatewayMessage, session: Session): New
   const { id, timestamp, role, content, metadata } = message;
   const limit = gatewayFactsOf(session)?.config.maxMessageSize ?? 0;
   if (limit > 0 && Buffer.byteLength(content) > limit) {
-    throw invalid(`message is larger than the session's max_message_size of ${limit} bytes`);
+    throw invalidRequest(`message is larger than the session's max_message_size of ${limit} bytes`);
   }
   const extra: Record<string, string> = { ...metadata?.extra };
   if (metadata !== undefined) {

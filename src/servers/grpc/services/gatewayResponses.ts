@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import { runText } from '../../../core/runs/runText.ts';
@@ -14,7 +16,7 @@ import { type ChunkOptions, liveChunks, textChunks } from './answerChunks.ts';
 import { gatewayFactsOf, getGatewaySession } from './gatewaySessions.ts';
 import type { ServerFacts } from './serverFacts.ts';
 import { StreamFigures } from './streamFigures.ts';
-import { given, invalid, required } from './values.ts';
+import { required } from './values.ts';
 
 /** Bytes of one chunk where neither the call nor the session says it. */
 const usualChunkSize = 1_024;
@@ -57,7 +59,7 @@ export async function* streamResponses(
 
 /** Error: `invalid_request`. */
 function chunkSizeOf(session: Session, wanted: number): number {
-  if (wanted < 0) throw invalid('chunk_size cannot be negative');
+  if (wanted < 0) throw invalidRequest('chunk_size cannot be negative');
   const configured = Number(gatewayFactsOf(session)?.config.streamConfig?.chunkSize ?? 0n);
   return Math.min(given(wanted) ?? given(Math.max(configured, 0)) ?? usualChunkSize, largestChunkSize);
 }

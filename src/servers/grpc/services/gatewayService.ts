@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { Message, NewMessage } from '../../../core/sessions/message.ts';
@@ -25,7 +27,7 @@ import { gatewayIdOf, getGatewaySession, listGatewaySessions } from './gatewaySe
 import type { ServerFacts } from './serverFacts.ts';
 import { sessionStatus } from './sessionMessages.ts';
 import { checkMayChange } from './sessionView.ts';
-import { dateOf, given, invalid, required } from './values.ts';
+import { dateOf, required } from './values.ts';
 
 const subsystems = ['session_manager', 'event_bus', 'gateway_registry'];
 
@@ -94,7 +96,7 @@ export function gatewayService(orchestrator: Orchestrator, facts: ServerFacts): 
     },
     gatewaySendMessage: ({ sessionId, message }, call) => {
       required(sessionId, 'session_id');
-      if (message === undefined) throw invalid('message is required');
+      if (message === undefined) throw invalidRequest('message is required');
       const session = findOwn(sessionId, call);
       const { id, time } = sayOrStore(orchestrator, session, gatewayMessageOf(message, session));
       return { messageId: id, sessionId, timestamp: dateOf(time) };

@@ -1,3 +1,4 @@
+import { invalidRequest } from '../../../core/text.ts';
 import { DisposableStore, toDisposable } from '../../../base/disposable.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
@@ -14,7 +15,7 @@ import { Outbox } from './outbox.ts';
 import type { ServerFacts } from './serverFacts.ts';
 import { messageMessage, newMessageOf } from './sessionMessages.ts';
 import { checkMayChange } from './sessionView.ts';
-import { dateOf, invalid } from './values.ts';
+import { dateOf } from './values.ts';
 
 type Payload = NonNullable<StreamMessageResponse['payload']>;
 
@@ -94,7 +95,7 @@ class MessageStream {
   }
 
   private bind(sessionId: string): string {
-    if (sessionId === '') throw invalid('first message must contain session_id');
+    if (sessionId === '') throw invalidRequest('first message must contain session_id');
     const { sessions, conversations, events } = this.orchestrator;
     checkMayChange(sessions.getActive(sessionId), this.call);
     const streams = this.bound.get(sessionId) ?? new Set();

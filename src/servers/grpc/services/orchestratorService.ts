@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { Session } from '../../../core/sessions/session.ts';
 import { mayTouch, permissionDenied } from '../../../core/terminals/owners.ts';
@@ -20,7 +22,7 @@ import {
   sessionStatus,
 } from './sessionMessages.ts';
 import { checkMayChange, showSession, showSessions } from './sessionView.ts';
-import { dateOf, given, invalid, required } from './values.ts';
+import { dateOf, required } from './values.ts';
 
 /** What the product is made of, as far as a client may ask for its health. */
 const subsystems = ['session_manager', 'event_bus', 'terminal_manager', 'run_manager', 'container_manager'];
@@ -39,7 +41,7 @@ export function orchestratorService(orchestrator: Orchestrator, facts: ServerFac
 
   return implement(OrchestratorServiceDefinition, {
     createSession: async ({ metadata, config }, { principal }) => {
-      if (metadata === undefined) throw invalid('metadata is required');
+      if (metadata === undefined) throw invalidRequest('metadata is required');
       const wanted = metadataOf(metadata, principal ?? undefined);
       if (!mayTouch(principal, wanted.owner ?? null))
         throw permissionDenied(principal, `what ${wanted.owner ?? 'user'} owns`);
@@ -84,7 +86,7 @@ export function orchestratorService(orchestrator: Orchestrator, facts: ServerFac
     },
     sendMessage: ({ sessionId, message }, call) => {
       required(sessionId, 'session_id');
-      if (message === undefined) throw invalid('message is required');
+      if (message === undefined) throw invalidRequest('message is required');
       const { id, time } = messages.append(findOwn(sessionId, call).id, newMessageOf(message));
       return { messageId: id, sessionId, timestamp: dateOf(time) };
     },

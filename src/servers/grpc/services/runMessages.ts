@@ -1,3 +1,4 @@
+import { given } from '../../../protocol/given.ts';
 import type { OrchestratorEvent } from '../../../core/events/event.ts';
 import type { Run, RunRequest, RunStatus, RunStepState } from '../../../core/runs/run.ts';
 import {
@@ -8,7 +9,7 @@ import {
   type RunStep,
   StepStatus,
 } from '../../../protocol/gen/run/v1/run.ts';
-import { dateOf, environmentOf, given, optionalDate } from './values.ts';
+import { dateOf, environmentOf, optionalDate } from './values.ts';
 
 const statuses: Readonly<Record<RunStatus, RunStatusMessage>> = {
   queued: RunStatusMessage.RUN_STATUS_QUEUED,

@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import { isRunEnded, type Run } from '../../../core/runs/run.ts';
@@ -6,7 +8,7 @@ import { RunServiceDefinition } from '../../../protocol/gen/run/v1/run.ts';
 import { type CallContext, implement, type ServiceImplementation } from '../rpcHandlers.ts';
 import { runMessage, runRequestOf } from './runMessages.ts';
 import { watchRun, watchRuns } from './runWatch.ts';
-import { given, invalid, required } from './values.ts';
+import { required } from './values.ts';
 
 /** One answer to a reader; whoever wants more asks again from where it ended. */
 const longestRead = 1024 * 1024;
@@ -26,7 +28,7 @@ export function runService(orchestrator: Orchestrator): ServiceImplementation {
 
   return implement(RunServiceDefinition, {
     startRun: async ({ request }, { principal }) => {
-      if (request === undefined) throw invalid('request is required');
+      if (request === undefined) throw invalidRequest('request is required');
       return { run: runMessage(await runs.start(runRequestOf(request, principal))) };
     },
     getRun: ({ runId }) => ({ run: runMessage(find(runId)) }),
@@ -68,7 +70,7 @@ export function runService(orchestrator: Orchestrator): ServiceImplementation {
     },
     readStepOutput: async ({ runId, step, skipBytes }) => {
       const state = find(runId).steps[step - 1];
-      if (state === undefined) throw invalid(`There is no step ${step}; steps are counted from 1.`);
+      if (state === undefined) throw invalidRequest(`There is no step ${step}; steps are counted from 1.`);
       const { output } = state;
       if (output === undefined) return { data: new Uint8Array(), position: skipBytes, totalBytes: 0 };
       const { terminalId, from, to } = output;

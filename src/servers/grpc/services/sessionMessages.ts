@@ -1,3 +1,4 @@
+import { given } from '../../../protocol/given.ts';
 import type { Message, MessageRole, NewMessage } from '../../../core/sessions/message.ts';
 import type {
   Session,
@@ -17,7 +18,7 @@ import {
 } from '../../../protocol/gen/orchestrator/v1/orchestrator.ts';
 import type { Container } from '../../../core/containers/container.ts';
 import { limitsMessage, limitsOf, msOfNs, nsOfMs, usageMessage, wordOf } from './commonMessages.ts';
-import { dateOf, given, optionalDate } from './values.ts';
+import { dateOf, optionalDate } from './values.ts';
 
 const states: Readonly<Record<SessionState, SessionStateMessage>> = {
   initializing: SessionStateMessage.SESSION_STATE_INITIALIZING,

@@ -1,9 +1,10 @@
+import { invalidRequest } from '../../../core/text.ts';
 import type { Session, SessionState, SessionType } from '../../../core/sessions/session.ts';
 import {
   type Session as SessionMessage,
   SessionState as StateMessage,
 } from '../../../protocol/gen/session/v1/session.ts';
-import { dateOf, invalid, optionalDate } from './values.ts';
+import { dateOf, optionalDate } from './values.ts';
 
 const states: Readonly<Record<SessionState, StateMessage>> = {
   initializing: StateMessage.SESSION_STATE_INITIALIZING,
@@ -26,7 +27,7 @@ const types: Readonly<Record<SessionType, true>> = {
 export function sessionTypeOf(text: string): SessionType | undefined {
   if (text === '') return undefined;
   if (Object.hasOwn(types, text)) return text as SessionType;
-  throw invalid(`There is no session type "${text}". There are ${Object.keys(types).join(', ')}.`);
+  throw invalidRequest(`There is no session type "${text}". There are ${Object.keys(types).join(', ')}.`);
 }
 
 export function sessionRecord(session: Session): SessionMessage {

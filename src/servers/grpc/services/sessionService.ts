@@ -1,3 +1,4 @@
+import { given } from '../../../protocol/given.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { Session } from '../../../core/sessions/session.ts';
 import { mayTouch, permissionDenied } from '../../../core/terminals/owners.ts';
@@ -7,7 +8,7 @@ import {
 } from '../../../protocol/gen/session/v1/session.ts';
 import { type CallContext, implement, type ServiceImplementation } from '../rpcHandlers.ts';
 import { sessionRecord, sessionTypeOf } from './sessionRecords.ts';
-import { given, required } from './values.ts';
+import { required } from './values.ts';
 
 /** Sessions as the workbench has them. An agent changes only those that it, or one below it, owns; everyone may look. */
 export function sessionService(orchestrator: Orchestrator): ServiceImplementation {

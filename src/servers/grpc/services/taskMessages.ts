@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import type { Priority } from '../../../core/events/event.ts';
 import {
   type AgentTask,
@@ -24,7 +26,7 @@ import {
   TaskType as TaskTypeMessage,
 } from '../../../protocol/gen/agent/v1/agent.ts';
 import { msOfNs, nsOfMs, wordOf } from './commonMessages.ts';
-import { dateOf, given, invalid, optionalDate, required } from './values.ts';
+import { dateOf, optionalDate, required } from './values.ts';
 
 const states: Readonly<Record<TaskState, TaskStateMessage>> = {
   pending: TaskStateMessage.TASK_STATE_PENDING,
@@ -111,7 +113,7 @@ export function createRequestOf(message: ExecuteTaskRequest): CreateTaskRequest 
   const { agentId, sessionId, config, type, priority } = message;
   required(agentId, 'agent_id');
   required(sessionId, 'session_id');
-  if (config === undefined) throw invalid('config is required');
+  if (config === undefined) throw invalidRequest('config is required');
   return {
     sessionId,
     target: targetOf(agentId),

@@ -1,3 +1,4 @@
+import { invalidRequest } from '../../../core/text.ts';
 import { Bell } from '../../../base/bell.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
@@ -7,7 +8,6 @@ import type { CallContext } from '../rpcHandlers.ts';
 import { TaskReports } from './taskReports.ts';
 import { errorOf, resultOf } from './taskMessages.ts';
 import { TaskView } from './taskView.ts';
-import { invalid } from './values.ts';
 
 /**
  * A task as it goes on, from both sides. Who gave it sends input and `cancel`, and hears of its states, progress and
@@ -92,7 +92,7 @@ class ClientSide {
 
   private bind(taskId: string): TaskView {
     if (this.view !== undefined) return this.view;
-    if (taskId === '') throw invalid('first message must contain task_id');
+    if (taskId === '') throw invalidRequest('first message must contain task_id');
     const { tasks, checkAccess } = this.options;
     const { id } = tasks.get(taskId);
     checkAccess(id);

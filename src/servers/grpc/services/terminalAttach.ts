@@ -1,3 +1,5 @@
+import { given } from '../../../protocol/given.ts';
+import { invalidRequest } from '../../../core/text.ts';
 import { AsyncQueue } from '../../../base/asyncQueue.ts';
 import type { TerminalFollower } from '../../../core/ports/processHost.ts';
 import type { PtyManager } from '../../../core/terminals/ptyManager.ts';
@@ -10,7 +12,6 @@ import type {
 } from '../../../protocol/gen/terminal/v1/terminal.ts';
 import type { CallContext } from '../rpcHandlers.ts';
 import { exitMessage, snapshotMessage } from './terminalMessages.ts';
-import { given, invalid } from './values.ts';
 
 type Payload = NonNullable<AttachTerminalResponse['payload']>;
 
@@ -81,7 +82,7 @@ export async function* attachTerminal(
 async function firstFrame(frames: AsyncIterator<AttachTerminalRequest>): Promise<AttachOpen> {
   const first = await frames.next();
   if (first.done !== true && first.value.payload?.$case === 'open') return first.value.payload.value;
-  throw invalid('The first message must open a terminal.');
+  throw invalidRequest('The first message must open a terminal.');
 }
 
 /** Until the client ends its side. */
@@ -105,7 +106,7 @@ async function takeInput(
         await terminals.resize(id, payload.value.cols, payload.value.rows, principal);
         break;
       case 'open':
-        throw invalid('The stream has opened a terminal already.');
+        throw invalidRequest('The stream has opened a terminal already.');
       case undefined:
         break;
     }

@@ -1,3 +1,4 @@
+import { given } from '../../../protocol/given.ts';
 import type { Terminal } from '../../../core/terminals/terminal.ts';
 import type {
   TerminalCeilings,
@@ -12,7 +13,7 @@ import {
   type TerminalSnapshot as SnapshotMessage,
   TerminalState,
 } from '../../../protocol/gen/terminal/v1/terminal.ts';
-import { dateOf, given } from './values.ts';
+import { dateOf } from './values.ts';
 
 const states: Readonly<Record<Terminal['state'], TerminalState>> = {
   starting: TerminalState.TERMINAL_STATE_STARTING,

@@ -1,3 +1,4 @@
+import { given } from '../../../protocol/given.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import { isOwnedBy, mayTouch, permissionDenied } from '../../../core/terminals/owners.ts';
@@ -11,7 +12,7 @@ import { type CallContext, implement, type ServiceImplementation } from '../rpcH
 import { attachTerminal } from './terminalAttach.ts';
 import { ceilingsOf, terminalMessage } from './terminalMessages.ts';
 import { watchTerminals } from './terminalWatch.ts';
-import { environmentOf, given, patternOf, required } from './values.ts';
+import { environmentOf, patternOf, required } from './values.ts';
 
 /** One answer to a reader; whoever wants more asks again from where it ended. */
 const longestRead = 1024 * 1024;

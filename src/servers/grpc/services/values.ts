@@ -1,9 +1,4 @@
-import { OrchestratorError } from '../../../base/errors.ts';
-
-/** Proto3 has no word for "not given": empty and zero stand for it where they mean nothing. */
-export function given<T extends string | number>(value: T): T | undefined {
-  return value === '' || value === 0 ? undefined : value;
-}
+import { invalidRequest } from '../../../core/text.ts';
 
 /** Milliseconds since the epoch as generated code wants them. */
 export function dateOf(ms: number): Date {
@@ -26,20 +21,16 @@ export function environmentOf(
 export function patternOf(
   pattern: { readonly $case: 'text' | 'expression'; readonly value: string } | undefined,
 ): string | RegExp {
-  if (pattern === undefined) throw invalid('Say what to look for: a text or an expression.');
+  if (pattern === undefined) throw invalidRequest('Say what to look for: a text or an expression.');
   if (pattern.$case === 'text') return pattern.value;
   try {
     return new RegExp(pattern.value, 'u');
   } catch (error) {
-    throw invalid(error instanceof Error ? error.message : String(error));
+    throw invalidRequest(error instanceof Error ? error.message : String(error));
   }
 }
 
 export function required(value: string, field: string): string {
   if (value !== '') return value;
-  throw invalid(`${field} is required`);
-}
-
-export function invalid(message: string): OrchestratorError {
-  return new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', message);
+  throw invalidRequest(`${field} is required`);
 }

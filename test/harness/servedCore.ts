@@ -9,11 +9,11 @@ import { Orchestrator } from '../../src/core/orchestrator.ts';
 import type { OrchestratorLimits } from '../../src/core/limits.ts';
 import { openGrpcDoor } from '../../src/servers/grpc/door.ts';
 import type { GrpcServer } from '../../src/servers/grpc/grpcServer.ts';
-import { CoreHarness } from '../harness/core.ts';
 import { createFileRecords } from '../../src/adapters/containerRecords/fileRecords.ts';
 import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
-import { createFakeEnvironment } from '../harness/fakeEnvironment.ts';
-import { FakeProcessHost } from '../harness/fakeProcessHost.ts';
+import { CoreHarness } from './core.ts';
+import { createFakeEnvironment } from './fakeEnvironment.ts';
+import { FakeProcessHost } from './fakeProcessHost.ts';
 
 /** A core with its real store and its real door on a socket, in this process; only what would run is made up. */
 export class ServedCore {
@@ -51,6 +51,11 @@ export class ServedCore {
 
   async start(): Promise<this> {
     await this.core.start();
+    await this.openDoor();
+    return this;
+  }
+
+  async openDoor(): Promise<void> {
     const { core, socketPath } = this;
     this.server = await openGrpcDoor({
       orchestrator: core,
@@ -59,7 +64,6 @@ export class ServedCore {
       logger: nullLogger,
       limits: { shutdownTimeoutMs: 2_000, maxConnections: 1_000 },
     });
-    return this;
   }
 
   /** A connection of its own; closed with the core. */
@@ -70,14 +74,14 @@ export class ServedCore {
     return client;
   }
 
-  async stopServing(): Promise<void> {
+  async closeDoor(): Promise<void> {
     await this.server?.stop();
     this.server = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.clients) client.close();
-    await this.stopServing();
+    await this.closeDoor();
     await this.core.close();
     this.engine?.dispose();
     this.harness.dispose();
