@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createDockerEngine } from '../../src/adapters/docker/dockerEngine.ts';
 import { nullLogger } from '../../src/base/logger.ts';
 import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
+import { needPrograms } from './debianPackages.ts';
 import { endProcesses, isAlive, waitUntil } from './processes.ts';
 import { testImage } from './testImage.ts';
 import { tempDir, type TempDir } from './tempDir.ts';
@@ -21,7 +22,7 @@ export class TestEngine implements AsyncDisposable {
   private readonly args: readonly string[];
   private child: ChildProcess | undefined;
 
-  private constructor(dir: TempDir, bridge: string) {
+  private constructor(dir: TempDir, bridge: string, more: readonly string[]) {
     this.dir = dir;
     this.folder = dir.path;
     this.socketPath = join(dir.path, 'docker.sock');
@@ -31,13 +32,17 @@ export class TestEngine implements AsyncDisposable {
       // Networks are made by those who need one, from addresses that no other engine here takes.
       ...['--bridge', bridge, '--default-address-pool', `base=10.${randomInt(64, 250)}.0.0/16,size=24`],
       ...['--shutdown-timeout', '1', '--max-concurrent-downloads', '1'],
+      ...more,
     ];
   }
 
-  /** @param bridge the device of its default network: one that was made for it, or none. */
-  static async start(bridge = 'none'): Promise<TestEngine> {
+  /**
+   * @param bridge the device of its default network: one that was made for it, or none.
+   * @param more further arguments of dockerd
+   */
+  static async start(bridge = 'none', more: readonly string[] = []): Promise<TestEngine> {
     install();
-    const engine = new TestEngine(await tempDir('ow-docker'), bridge);
+    const engine = new TestEngine(await tempDir('ow-docker'), bridge, more);
     try {
       await engine.begin();
       await engine.importTestImage();
@@ -71,19 +76,24 @@ export class TestEngine implements AsyncDisposable {
     if (signal === 'SIGTERM') await waitUntil('containerd has ended', () => !isAlive(this.containerdPid()));
   }
 
-  /** A client of ours, as the product makes it. */
-  client(): ContainerEngine {
+  /** A client of ours, as the product makes it; `home` is where the person's logins to registries would be. */
+  client(home = this.folder, path = process.env['PATH']): ContainerEngine {
     return createDockerEngine({
       address: () => this.address,
-      env: {},
-      home: this.folder,
+      env: { PATH: path },
+      home,
       logger: nullLogger,
     });
   }
 
   /** The `docker` command on this engine: what stands on its standard output. */
   docker(...args: string[]): string {
-    return execFileSync('docker', ['--host', this.address, ...args], { encoding: 'utf8' }).trim();
+    return execFileSync('docker', ['--host', this.address, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Logins are kept there, and not with those of whoever runs the tests.
+      env: { ...process.env, DOCKER_CONFIG: join(this.folder, 'docker-cli') },
+    }).trim();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -147,17 +157,14 @@ export class TestEngine implements AsyncDisposable {
   }
 }
 
-/** dockerd and a static busybox, from Debian's packages where they are not there. */
+/** dockerd and a static busybox. */
 function install(): void {
-  const isThere = (program: string): boolean =>
-    spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
-  const isStatic = existsSync('/bin/busybox') && spawnSync('/bin/busybox', ['true']).status === 0;
-  if (isThere('dockerd') && isThere('docker') && isThere('iptables') && isStatic) return;
-  const script =
-    'apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io iptables busybox-static';
-  execFileSync('sh', ['-c', script], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    stdio: ['ignore', 'ignore', 'inherit'],
-    timeout: 300_000,
-  });
+  // Which of Debian's two is there cannot be told by its name.
+  const isStatic = spawnSync('/bin/busybox', ['true']).status === 0;
+  const programs = ['dockerd', 'docker', 'iptables'];
+  needPrograms(isStatic ? programs : [...programs, 'busybox-static'], [
+    'docker.io',
+    'iptables',
+    'busybox-static',
+  ]);
 }

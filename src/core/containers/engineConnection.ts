@@ -2,6 +2,7 @@ import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import type { EngineInfo } from '../ports/containerEngine.ts';
+import { isContainerLive } from './container.ts';
 import { containerParts } from './containerContext.ts';
 import type { ContainerKeeper } from './containerKeeper.ts';
 import { installationLabel } from './containerLabels.ts';
@@ -25,6 +26,7 @@ export class EngineConnection implements Disposable {
   private retry: Disposable | undefined;
   private late: Disposable | undefined;
   private retryMs = firstRetryMs;
+  private isLossTold = false;
   private isDisposed = false;
 
   constructor(context: CoreContext, keeper: ContainerKeeper, reconciler: ContainerReconciler) {
@@ -64,6 +66,7 @@ export class EngineConnection implements Disposable {
     // Before anything is listed, so that no change falls between the answer and the listening.
     const watching = await engine.watch(`${installationLabel}=${installationId}`, {
       onEvent: ({ action, containerId }) => {
+        if (isOfNoConsequence(action)) return;
         if (action === 'oom') this.keeper.noteOutOfMemory(containerId);
         if (this.context.state.containers.has(containerId)) this.keeper.refreshLater(containerId);
         else if (action === 'create' && this.reconciler.hasInheritedClaims()) this.reconcileAgain();
@@ -73,8 +76,10 @@ export class EngineConnection implements Disposable {
       },
     });
     this.watching = watching;
+    if (this.isDisposed) watching.dispose();
     await this.reconciler.reconcile();
     this.retryMs = firstRetryMs;
+    this.isLossTold = false;
     this.lookForLate();
     return info;
   }
@@ -115,11 +120,18 @@ export class EngineConnection implements Disposable {
       if (this.isDisposed) return;
       const failure = OrchestratorError.from(error);
       this.context.logger.debug('The container engine is not there', failure);
-      if (failure.reason !== 'container_engine_missing') {
+      if (failure.reason !== 'container_engine_missing' || this.mustTellLoss()) {
         this.context.failures.report(failure, 'compare our containers with those of the engine');
       }
       this.reconnectLater();
     });
+  }
+
+  /** Once for each time that it is gone, and only to whom something runs there. */
+  private mustTellLoss(): boolean {
+    if (this.isLossTold) return false;
+    this.isLossTold = [...this.context.state.containers.values()].some(isContainerLive);
+    return this.isLossTold;
   }
 
   private reconnectLater(): void {
@@ -129,4 +141,9 @@ export class EngineConnection implements Disposable {
     this.retryMs = Math.min(lastRetryMs, 2 * retryMs);
     this.retry = this.context.clock.setTimer(retryMs, () => this.reconnect());
   }
+}
+
+/** Commands in containers, also those that look after their health, several a second: none of them changes its state. */
+function isOfNoConsequence(action: string): boolean {
+  return /^(exec_|attach|resize|top|copy|export|archive-path|extract-to-dir)/.test(action);
 }
