@@ -8,6 +8,7 @@ import { createDockerEngine } from '../../src/adapters/docker/dockerEngine.ts';
 import { nullLogger } from '../../src/base/logger.ts';
 import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
 import { needPrograms } from './debianPackages.ts';
+import { fileLock } from './fileLock.ts';
 import { endProcesses, isAlive, waitUntil } from './processes.ts';
 import { testImage } from './testImage.ts';
 import { tempDir, type TempDir } from './tempDir.ts';
@@ -60,8 +61,17 @@ export class TestEngine implements AsyncDisposable {
   /** Starts the daemon and waits until it answers. */
   async begin(): Promise<void> {
     const log = openSync(join(this.folder, 'dockerd.log'), 'a');
-    this.child = spawn('dockerd', this.args, { stdio: ['ignore', log, log] });
-    await waitUntil('dockerd answers', () => this.answers(), { limitMs: startLimitMs });
+    // Two that start at once take each other's firewall rules away.
+    using _ = await fileLock('/tmp/ow-dockerd-start.lock');
+    const child = spawn('dockerd', this.args, { stdio: ['ignore', log, log] });
+    this.child = child;
+    const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    await waitUntil('dockerd answers', async () => isOver() || (await this.answers()), {
+      limitMs: startLimitMs,
+    });
+    if (!isOver()) return;
+    this.child = undefined;
+    throw new Error(`dockerd ended: ${readFileSync(join(this.folder, 'dockerd.log'), 'utf8').slice(-2_000)}`);
   }
 
   /** As a crash, or as an orderly end. */
@@ -102,10 +112,10 @@ export class TestEngine implements AsyncDisposable {
         '-c',
         `docker --host ${this.address} ps -q | xargs -r docker --host ${this.address} kill`,
       ]);
-      for (const id of this.docker('network', 'ls', '--quiet', '--filter', 'type=custom').split('\n')) {
-        if (id !== '')
-          spawnSync('docker', ['--host', this.address, 'network', 'rm', id], { stdio: 'ignore' });
-      }
+      spawnSync('sh', [
+        '-c',
+        `docker --host ${this.address} network ls -q --filter type=custom | xargs -r docker --host ${this.address} network rm`,
+      ]);
     }
     await this.end('SIGTERM');
     await endProcesses([this.containerdPid()].filter((pid) => isAlive(pid)));
@@ -117,11 +127,6 @@ export class TestEngine implements AsyncDisposable {
   }
 
   private answers(): Promise<boolean> {
-    if (this.child?.exitCode !== null) {
-      throw new Error(
-        `dockerd ended: ${readFileSync(join(this.folder, 'dockerd.log'), 'utf8').slice(-2_000)}`,
-      );
-    }
     return new Promise((resolve) => {
       const call = request({ socketPath: this.socketPath, path: '/_ping' }, (response) => {
         response.resume();

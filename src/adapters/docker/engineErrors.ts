@@ -67,7 +67,7 @@ function isLoginMissing(words: string): boolean {
 }
 
 function kindOf(status: number | undefined, words: string): readonly [ErrorCode, ErrorReason] {
-  if (/no such image|pull access denied|manifest .*(unknown|not found)/i.test(words)) {
+  if (/no such image|image not known|pull access denied|manifest .*(unknown|not found)/i.test(words)) {
     return ['NOT_FOUND', 'image_not_found'];
   }
   if (isLoginMissing(words)) return ['PERMISSION_DENIED', 'container_engine_failed'];

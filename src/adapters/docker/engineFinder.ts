@@ -157,9 +157,9 @@ function explain(error: unknown, { url, tls }: EngineAddress): string {
     case 'EACCES':
       return 'you may not use it; add yourself to its group (sudo usermod -aG docker, then your name) and log in anew';
     case 'ECONNREFUSED':
-      return 'nobody listens there; is it started?';
+      return 'nobody listens there';
     case 'ENOENT':
-      return 'there is no such socket; is it started?';
+      return 'there is no such socket';
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'there is no such host';

@@ -50,8 +50,10 @@ export async function initializeEngine(
 
 /** The search goes on where it is given up: others may wait for it. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  signal?.throwIfAborted();
   if (signal === undefined) return work;
+  // Whoever has given it up does not hear of its failure either.
+  work.catch(() => undefined);
+  signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(new DOMException('Aborted', 'AbortError'));
   signal.addEventListener('abort', onAbort, { once: true });

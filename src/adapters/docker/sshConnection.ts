@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { Agent } from 'node:http';
 import { Duplex } from 'node:stream';
-import { describeAddress } from './engineAddress.ts';
 
 /** Says that the way to the engine is at fault, with ssh's own words. */
 export const sshErrorCode = 'ESSH';
@@ -36,8 +35,7 @@ export class SshAgent extends Agent {
   }
 
   override destroy(): void {
-    for (const opened of this.waiting.splice(0))
-      opened(failure(this.url, 'the connection was closed'), new Duplex());
+    for (const opened of this.waiting.splice(0)) opened(failure('the connection was closed'), new Duplex());
     super.destroy();
   }
 
@@ -52,8 +50,8 @@ export class SshAgent extends Agent {
   }
 }
 
-function failure(url: string, reason: string): Error {
-  return Object.assign(new Error(`${describeAddress(url)}: ${reason}`), { code: sshErrorCode });
+function failure(reason: string): Error {
+  return Object.assign(new Error(reason), { code: sshErrorCode });
 }
 
 /** @param onStarted called once: it was let in, or it has failed. */
@@ -65,7 +63,7 @@ function sshConnection(url: string, env: NodeJS.ProcessEnv, onStarted: () => voi
     if (!isStarted) onStarted();
     isStarted = true;
   };
-  const fail = (reason: string): void => void connection.destroy(failure(url, reason));
+  const fail = (reason: string): void => void connection.destroy(failure(reason));
   const connection = new Duplex({
     read: () => void child.stdout.resume(),
     // What could not be written is told by the end of ssh, which knows why.

@@ -9,7 +9,8 @@ import { installationLabel } from './containerLabels.ts';
 import type { ContainerReconciler } from './containerReconciler.ts';
 
 const firstRetryMs = 1_000;
-const lastRetryMs = 30_000;
+/** What ended at the engine meanwhile is to be known, and cleaned up, soon after it is back. */
+const lastRetryMs = 5_000;
 /** When it is looked once more for what the engine was still carrying out when its core ended. */
 const lateLookMs = [250, 500, 1_000, 2_000, 4_000, 30_000];
 
@@ -26,6 +27,7 @@ export class EngineConnection implements Disposable {
   private retry: Disposable | undefined;
   private late: Disposable | undefined;
   private retryMs = firstRetryMs;
+  private wasConnected = false;
   private isLossTold = false;
   private isDisposed = false;
 
@@ -79,6 +81,7 @@ export class EngineConnection implements Disposable {
     if (this.isDisposed) watching.dispose();
     await this.reconciler.reconcile();
     this.retryMs = firstRetryMs;
+    this.wasConnected = true;
     this.isLossTold = false;
     this.lookForLate();
     return info;
@@ -127,11 +130,13 @@ export class EngineConnection implements Disposable {
     });
   }
 
-  /** Once for each time that it is gone, and only to whom something runs there. */
+  /** Once for each time that it is gone; at start only where something of ours ran there. */
   private mustTellLoss(): boolean {
-    if (this.isLossTold) return false;
-    this.isLossTold = [...this.context.state.containers.values()].some(isContainerLive);
-    return this.isLossTold;
+    const { containers } = this.context.state;
+    const isMissed = this.wasConnected || [...containers.values()].some(isContainerLive);
+    if (this.isLossTold || !isMissed) return false;
+    this.isLossTold = true;
+    return true;
   }
 
   private reconnectLater(): void {
