@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { createDockerEngine } from '../../src/adapters/docker/dockerEngine.ts';
 import { nullLogger } from '../../src/base/logger.ts';
 import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
+import { needPrograms } from './debianPackages.ts';
+import { fileLock } from './fileLock.ts';
 import { endProcesses, isAlive, waitUntil } from './processes.ts';
 import { testImage } from './testImage.ts';
 import { tempDir, type TempDir } from './tempDir.ts';
@@ -21,7 +23,7 @@ export class TestEngine implements AsyncDisposable {
   private readonly args: readonly string[];
   private child: ChildProcess | undefined;
 
-  private constructor(dir: TempDir, bridge: string) {
+  private constructor(dir: TempDir, bridge: string, more: readonly string[]) {
     this.dir = dir;
     this.folder = dir.path;
     this.socketPath = join(dir.path, 'docker.sock');
@@ -31,13 +33,17 @@ export class TestEngine implements AsyncDisposable {
       // Networks are made by those who need one, from addresses that no other engine here takes.
       ...['--bridge', bridge, '--default-address-pool', `base=10.${randomInt(64, 250)}.0.0/16,size=24`],
       ...['--shutdown-timeout', '1', '--max-concurrent-downloads', '1'],
+      ...more,
     ];
   }
 
-  /** @param bridge the device of its default network: one that was made for it, or none. */
-  static async start(bridge = 'none'): Promise<TestEngine> {
+  /**
+   * @param bridge the device of its default network: one that was made for it, or none.
+   * @param more further arguments of dockerd
+   */
+  static async start(bridge = 'none', more: readonly string[] = []): Promise<TestEngine> {
     install();
-    const engine = new TestEngine(await tempDir('ow-docker'), bridge);
+    const engine = new TestEngine(await tempDir('ow-docker'), bridge, more);
     try {
       await engine.begin();
       await engine.importTestImage();
@@ -55,8 +61,17 @@ export class TestEngine implements AsyncDisposable {
   /** Starts the daemon and waits until it answers. */
   async begin(): Promise<void> {
     const log = openSync(join(this.folder, 'dockerd.log'), 'a');
-    this.child = spawn('dockerd', this.args, { stdio: ['ignore', log, log] });
-    await waitUntil('dockerd answers', () => this.answers(), { limitMs: startLimitMs });
+    // Two that start at once take each other's firewall rules away.
+    using _ = await fileLock('/tmp/ow-dockerd-start.lock');
+    const child = spawn('dockerd', this.args, { stdio: ['ignore', log, log] });
+    this.child = child;
+    const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    await waitUntil('dockerd answers', async () => isOver() || (await this.answers()), {
+      limitMs: startLimitMs,
+    });
+    if (!isOver()) return;
+    this.child = undefined;
+    throw new Error(`dockerd ended: ${readFileSync(join(this.folder, 'dockerd.log'), 'utf8').slice(-2_000)}`);
   }
 
   /** As a crash, or as an orderly end. What ran in it goes on after a crash. */
@@ -72,19 +87,24 @@ export class TestEngine implements AsyncDisposable {
     else await waitUntil('containerd has ended', () => !isAlive(this.containerdPid()));
   }
 
-  /** A client of ours, as the product makes it. */
-  client(): ContainerEngine {
+  /** A client of ours, as the product makes it; `home` is where the person's logins to registries would be. */
+  client(home = this.folder, path = process.env['PATH']): ContainerEngine {
     return createDockerEngine({
       address: () => this.address,
-      env: {},
-      home: this.folder,
+      env: { PATH: path },
+      home,
       logger: nullLogger,
     });
   }
 
   /** The `docker` command on this engine: what stands on its standard output. */
   docker(...args: string[]): string {
-    return execFileSync('docker', ['--host', this.address, ...args], { encoding: 'utf8' }).trim();
+    return execFileSync('docker', ['--host', this.address, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Logins are kept there, and not with those of whoever runs the tests.
+      env: { ...process.env, DOCKER_CONFIG: join(this.folder, 'docker-cli') },
+    }).trim();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -93,10 +113,10 @@ export class TestEngine implements AsyncDisposable {
         '-c',
         `docker --host ${this.address} ps -q | xargs -r docker --host ${this.address} kill`,
       ]);
-      for (const id of this.docker('network', 'ls', '--quiet', '--filter', 'type=custom').split('\n')) {
-        if (id !== '')
-          spawnSync('docker', ['--host', this.address, 'network', 'rm', id], { stdio: 'ignore' });
-      }
+      spawnSync('sh', [
+        '-c',
+        `docker --host ${this.address} network ls -q --filter type=custom | xargs -r docker --host ${this.address} network rm`,
+      ]);
     }
     await this.end('SIGTERM');
     await endProcesses([this.containerdPid()].filter((pid) => isAlive(pid)));
@@ -108,11 +128,6 @@ export class TestEngine implements AsyncDisposable {
   }
 
   private answers(): Promise<boolean> {
-    if (this.child?.exitCode !== null) {
-      throw new Error(
-        `dockerd ended: ${readFileSync(join(this.folder, 'dockerd.log'), 'utf8').slice(-2_000)}`,
-      );
-    }
     return new Promise((resolve) => {
       const call = request({ socketPath: this.socketPath, path: '/_ping' }, (response) => {
         response.resume();
@@ -148,17 +163,14 @@ export class TestEngine implements AsyncDisposable {
   }
 }
 
-/** dockerd and a static busybox, from Debian's packages where they are not there. */
+/** dockerd and a static busybox. */
 function install(): void {
-  const isThere = (program: string): boolean =>
-    spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
-  const isStatic = existsSync('/bin/busybox') && spawnSync('/bin/busybox', ['true']).status === 0;
-  if (isThere('dockerd') && isThere('docker') && isThere('iptables') && isStatic) return;
-  const script =
-    'apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io iptables busybox-static';
-  execFileSync('sh', ['-c', script], {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    stdio: ['ignore', 'ignore', 'inherit'],
-    timeout: 300_000,
-  });
+  // Which of Debian's two is there cannot be told by its name.
+  const isStatic = spawnSync('/bin/busybox', ['true']).status === 0;
+  const programs = ['dockerd', 'docker', 'iptables'];
+  needPrograms(isStatic ? programs : [...programs, 'busybox-static'], [
+    'docker.io',
+    'iptables',
+    'busybox-static',
+  ]);
 }

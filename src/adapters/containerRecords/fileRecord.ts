@@ -75,8 +75,10 @@ export class FileRecord implements ContainerRecord, Disposable {
     while (position < data.length) {
       const segment = this.segmentWithRoom();
       const part = data.subarray(position, position + this.segmentBytes - segment.size);
-      this.write(encodeFrame(stream, part, time));
-      this.remember({ offset: this.end, stream, time, data: part });
+      const frame = encodeFrame(stream, part, time);
+      this.write(frame);
+      // The part is a view of its reader's chunk, which would be kept alive with it: the frame is our own.
+      this.remember({ offset: this.end, stream, time, data: frame.subarray(frameHeaderBytes) });
       segment.size += part.length;
       this.ends[stream] += part.length;
       position += part.length;
@@ -164,8 +166,7 @@ export class FileRecord implements ContainerRecord, Disposable {
 
   private remember(output: RecordedOutput): void {
     const [oldest] = this.recent;
-    // The chunk that it is a view of is its reader's, and would be kept alive with it.
-    this.recent.push({ ...output, data: Uint8Array.from(output.data) });
+    this.recent.push(output);
     if (oldest === undefined) return;
     while (this.recent.length > 1 && this.end - (this.recent[1]?.offset ?? 0) > recentLimitBytes) {
       this.recent.shift();

@@ -1,26 +1,23 @@
 import { homedir } from 'node:os';
-import type { Duplex, Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
-import { type Disposable, toDisposable } from '../../base/disposable.ts';
+import type { Disposable } from '../../base/disposable.ts';
 import { Emitter } from '../../base/emitter.ts';
 import type { Logger } from '../../base/logger.ts';
 import type {
   ContainerEngine,
   EngineContainer,
   EngineEventSink,
-  EngineExec,
   EngineImage,
   EngineInfo,
-  EngineInput,
-  ExecSpec,
-  StreamSink,
 } from '../../core/ports/containerEngine.ts';
 import { containerOf, createOptions, summaryOf, usageOf } from './containerShapes.ts';
 import { type ConnectedEngine, EngineFinder } from './engineFinder.ts';
 import { engineError, engineWords, isUnreachable, statusOf } from './engineErrors.ts';
 import { initializeEngine } from './engineSetup.ts';
+import { detachKeys, inputOf, startExec } from './execs.ts';
 import { buildImage, importImage, pullImage } from './imageTasks.ts';
+import { eachJsonLine } from './jsonLines.ts';
 import { pumpOutput } from './outputPump.ts';
 import { duplexOf, readableOf } from './streams.ts';
 
@@ -51,7 +48,7 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
   ): Promise<T> => {
     const engine = await finder.connect();
     try {
-      return await action(engine.docker, engine);
+      return await engine.calls.untilLost(action(engine.docker, engine));
     } catch (error) {
       if (isUnreachable(error)) finder.lose(engine);
       throw engineError(error, doing);
@@ -79,7 +76,10 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
     },
     onDidChangeInfo: changed.event,
     probe: () => finder.probe(),
-    initialize: (initializeOptions) => initializeEngine(finder, initializeOptions),
+    initialize: (initializeOptions) =>
+      initializeEngine(finder, env, initializeOptions).catch((error: unknown) => {
+        throw engineError(error, 'make a container engine ready');
+      }),
 
     createContainer: (spec) =>
       call(`create the container ${spec.name}`, async (docker, { info }) => {
@@ -146,7 +146,9 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
       }),
     openInput: (id) =>
       call('attach to the container', async (docker) => {
-        const stream = await docker.getContainer(id).attach({ stream: true, stdin: true, hijack: true });
+        const stream = await docker
+          .getContainer(id)
+          .attach({ stream: true, stdin: true, hijack: true, detachKeys });
         return inputOf(duplexOf(stream));
       }),
     usage: (id) =>
@@ -198,9 +200,11 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
         }
       }),
     pullImage: (reference, task = {}) =>
-      call(`pull the image ${reference}`, (docker) => pullImage(docker, reference, task)),
+      call(`pull the image ${reference}`, (docker) => pullImage(docker, reference, task, { env, home })),
     buildImage: (task) =>
-      call(`build the image ${task.tag}`, (docker, { heavy }) => buildImage(docker, heavy, task)),
+      call(`build the image ${task.tag}`, (docker, { heavy }) =>
+        buildImage(docker, heavy, task, { env, home }),
+      ),
     importImage: (task) =>
       call(`import the image ${task.tag}`, (docker, { heavy }) => importImage(docker, heavy, task)),
     removeImage: (reference) =>
@@ -263,83 +267,6 @@ function labelFilter(labels: Readonly<Record<string, string>>): string[] {
   return Object.entries(labels).map(([key, value]) => (value === '' ? key : `${key}=${value}`));
 }
 
-function inputOf(stream: Duplex): EngineInput {
-  // What it might send is of no interest, but it must be taken for the connection to be seen ending.
-  stream.resume();
-  stream.on('error', () => stream.destroy());
-  return { write: (data) => writeTo(stream, data), dispose: () => stream.destroy() };
-}
-
-function writeTo(stream: Duplex, data: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(data, (error) => {
-      if (error === undefined || error === null) resolve();
-      else reject(engineError(error, 'pass on the input'));
-    });
-  });
-}
-
-async function startExec(
-  docker: Dockerode,
-  id: string,
-  spec: ExecSpec,
-  sink: StreamSink,
-): Promise<EngineExec> {
-  const exec = await docker.getContainer(id).exec({
-    Cmd: [...spec.command],
-    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
-    ...(spec.workingDir === undefined ? {} : { WorkingDir: spec.workingDir }),
-    ...(spec.user === undefined ? {} : { User: spec.user }),
-    Tty: spec.tty,
-    AttachStdin: spec.openInput,
-    AttachStdout: true,
-    AttachStderr: true,
-  });
-  const stream = await exec.start({ hijack: true, stdin: spec.openInput, Tty: spec.tty });
-  const exit = Promise.withResolvers<number | undefined>();
-  const readExit = async (): Promise<number | undefined> => {
-    const { ExitCode } = await exec.inspect();
-    return ExitCode ?? undefined;
-  };
-  const output = pumpOutput(stream, spec.tty, {
-    onData: (name, data) => sink.onData(name, data),
-    onEnd: (error) => {
-      sink.onEnd(error);
-      readExit().then(exit.resolve, () => exit.resolve(undefined));
-    },
-  });
-  const resize = async (cols: number, rows: number): Promise<void> => {
-    try {
-      await exec.resize({ h: rows, w: cols });
-    } catch (error) {
-      // It has ended meanwhile: there is nothing to resize.
-      if (statusOf(error) === undefined) throw engineError(error, 'resize the terminal');
-    }
-  };
-  await hasBegun(exec);
-  if (spec.tty) await resize(spec.cols, spec.rows);
-  return {
-    id: exec.id,
-    write: (data) => writeTo(stream, data),
-    endInput: () => void stream.end(),
-    resize,
-    exitCode: exit.promise,
-    dispose: () => {
-      output.dispose();
-      exit.resolve(undefined);
-    },
-  };
-}
-
-/** The engine answers before the program runs. Waited for at most 5 s: it may be slow, and the output comes anyway. */
-async function hasBegun(exec: Dockerode.Exec): Promise<void> {
-  for (let waitedMs = 0; waitedMs < 5_000; waitedMs += 10) {
-    const { Running, Pid, ExitCode } = await exec.inspect();
-    if ((Running && Pid > 0) || ExitCode !== null) return;
-    await delay(10);
-  }
-}
-
 function pumpEvents(stream: Readable, sink: EngineEventSink): Disposable {
   return eachJsonLine(
     stream,
@@ -349,31 +276,4 @@ function pumpEvents(stream: Readable, sink: EngineEventSink): Disposable {
     },
     (error) => sink.onEnd(error),
   );
-}
-
-/** Calls `onEnd` once, unless it was disposed before. */
-function eachJsonLine(
-  stream: Readable,
-  onLine: (line: unknown) => void,
-  onEnd: (error?: Error) => void = () => undefined,
-): Disposable {
-  let isStopped = false;
-  let rest = '';
-  const end = (error?: Error): void => {
-    if (isStopped) return;
-    isStopped = true;
-    onEnd(error);
-  };
-  stream.on('data', (chunk: Buffer) => {
-    const lines = (rest + chunk.toString()).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (line.trim() !== '' && !isStopped) onLine(JSON.parse(line));
-  });
-  stream.on('end', () => end());
-  stream.on('error', (error) => end(error));
-  stream.on('close', () => end());
-  return toDisposable(() => {
-    isStopped = true;
-    stream.destroy();
-  });
 }

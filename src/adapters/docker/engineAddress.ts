@@ -34,15 +34,18 @@ export interface AddressSources {
  */
 export function engineAddresses(sources: AddressSources): readonly EngineAddress[] {
   const { setting, env } = sources;
-  if (isGiven(setting)) return [{ url: checkedUrl(setting, 'setting'), foundBy: 'the setting' }];
   const host = env['DOCKER_HOST'];
-  if (isGiven(host)) {
-    const url = checkedUrl(host, 'DOCKER_HOST');
-    return [{ url, foundBy: 'DOCKER_HOST', tls: isTcp(url) ? tlsOfEnvironment(env) : undefined }];
-  }
+  // As with `docker --host`, the certificates are those of the environment.
+  if (isGiven(setting)) return [addressOf(setting, 'the setting', sources)];
+  if (isGiven(host)) return [addressOf(host, 'DOCKER_HOST', sources)];
   const context = contextAddress(sources);
   if (context !== undefined) return [context];
   return defaultAddresses(sources);
+}
+
+function addressOf(text: string, foundBy: string, sources: AddressSources): EngineAddress {
+  const url = checkedUrl(text, foundBy);
+  return { url, foundBy, tls: isTcp(url) ? tlsOfEnvironment(sources) : undefined };
 }
 
 function defaultAddresses({ env, home, platform }: AddressSources): EngineAddress[] {
@@ -72,7 +75,7 @@ function defaultAddresses({ env, home, platform }: AddressSources): EngineAddres
 
 /** The context that `docker` itself would use, if it is another than the default one. */
 function contextAddress({ env, home }: AddressSources): EngineAddress | undefined {
-  const folder = isGiven(env['DOCKER_CONFIG']) ? env['DOCKER_CONFIG'] : join(home, '.docker');
+  const folder = dockerFolder({ env, home });
   const name = isGiven(env['DOCKER_CONTEXT']) ? env['DOCKER_CONTEXT'] : currentContext(folder);
   if (!isGiven(name) || name === 'default') return undefined;
   const id = createHash('sha256').update(name).digest('hex');
@@ -93,24 +96,41 @@ function contextAddress({ env, home }: AddressSources): EngineAddress | undefine
   };
 }
 
+/** Where `docker` keeps what the person has configured. */
+export function dockerFolder({ env, home }: Pick<AddressSources, 'env' | 'home'>): string {
+  return isGiven(env['DOCKER_CONFIG']) ? env['DOCKER_CONFIG'] : join(home, '.docker');
+}
+
 function currentContext(folder: string): string | undefined {
   const name = readJsonObject(join(folder, 'config.json'))['currentContext'];
   return typeof name === 'string' ? name : undefined;
 }
 
-function tlsOfEnvironment(env: Readonly<Record<string, string | undefined>>): EngineTls | undefined {
-  if (!isGiven(env['DOCKER_TLS_VERIFY']) && !isGiven(env['DOCKER_CERT_PATH'])) return undefined;
+function tlsOfEnvironment(sources: AddressSources): EngineTls | undefined {
+  const { env } = sources;
+  const isVerified = isGiven(env['DOCKER_TLS_VERIFY']);
   const folder = env['DOCKER_CERT_PATH'];
-  const skipsVerification = !isGiven(env['DOCKER_TLS_VERIFY']);
-  return isGiven(folder) ? readTls(folder, skipsVerification) : { skipsVerification };
+  if (!isVerified && !isGiven(folder)) return undefined;
+  if (isGiven(folder) && !existsSync(folder)) {
+    throw unusable(`DOCKER_CERT_PATH names a folder that is not there: ${folder}`);
+  }
+  return readTls(isGiven(folder) ? folder : dockerFolder(sources), !isVerified);
 }
 
+/** Error: `invalid_request` where only one half of the client's certificate is there. */
 function readTls(folder: string, skipsVerification: boolean): EngineTls {
   const read = (name: string): Buffer | undefined => {
     const path = join(folder, name);
     return existsSync(path) ? readFileSync(path) : undefined;
   };
-  return { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem'), skipsVerification };
+  const [ca, cert, key] = [read('ca.pem'), read('cert.pem'), read('key.pem')];
+  if ((cert === undefined) !== (key === undefined)) {
+    const [there, missing] = cert === undefined ? ['key.pem', 'cert.pem'] : ['cert.pem', 'key.pem'];
+    throw unusable(
+      `${folder} has ${there}, but no ${missing}: both are needed to reach the container engine.`,
+    );
+  }
+  return { ca, cert, key, skipsVerification };
 }
 
 const schemes = ['unix:', 'npipe:', 'tcp:', 'http:', 'https:', 'ssh:'];
@@ -122,7 +142,7 @@ function checkedUrl(text: string, what: string): string {
   const isValid = schemes.includes(scheme) && url.length > scheme.length + 2 && URL.canParse(url);
   if (isValid) return url;
   throw unusable(
-    `The address of the container engine (${what}) is none: "${text}". ` +
+    `The address of the container engine (${what}) is none: "${describeAddress(text)}". ` +
       'It begins with unix://, npipe://, tcp:// or ssh://.',
   );
 }
@@ -140,7 +160,7 @@ function isGiven(text: string | undefined): text is string {
   return text !== undefined && text.trim() !== '';
 }
 
-function readJsonObject(path: string): Readonly<Record<string, unknown>> {
+export function readJsonObject(path: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
     return objectAt({ value }, 'value');
@@ -150,7 +170,10 @@ function readJsonObject(path: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function objectAt(holder: Readonly<Record<string, unknown>>, key: string): Readonly<Record<string, unknown>> {
+export function objectAt(
+  holder: Readonly<Record<string, unknown>>,
+  key: string,
+): Readonly<Record<string, unknown>> {
   const value = holder[key];
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

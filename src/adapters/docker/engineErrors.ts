@@ -1,4 +1,5 @@
 import { OrchestratorError, type ErrorCode, type ErrorReason } from '../../base/errors.ts';
+import { sshErrorCode } from './sshConnection.ts';
 
 const unreachable = new Set([
   'ECONNREFUSED',
@@ -12,6 +13,7 @@ const unreachable = new Set([
   'ETIMEDOUT',
   'EHOSTUNREACH',
   'ENETUNREACH',
+  sshErrorCode,
 ]);
 
 /** The HTTP status that the engine refused with; undefined where it did not answer. */
@@ -53,15 +55,22 @@ export function engineError(error: unknown, doing: string): OrchestratorError {
     );
   }
   const [code, reason] = kindOf(statusOf(error), words);
-  return new OrchestratorError(code, reason, `The container engine could not ${doing}: ${words}`, {
-    cause: error,
-  });
+  const advice = isLoginMissing(words) ? ' Log in to its registry: docker login, then its address.' : '';
+  const message = `The container engine could not ${doing}: ${words}${advice}`;
+  return new OrchestratorError(code, reason, message, { cause: error });
+}
+
+function isLoginMissing(words: string): boolean {
+  return /no basic auth credentials|authentication required|unauthorized|requested access .* denied/i.test(
+    words,
+  );
 }
 
 function kindOf(status: number | undefined, words: string): readonly [ErrorCode, ErrorReason] {
-  if (/no such image|pull access denied|manifest .*(unknown|not found)/i.test(words)) {
+  if (/no such image|image not known|pull access denied|manifest .*(unknown|not found)/i.test(words)) {
     return ['NOT_FOUND', 'image_not_found'];
   }
+  if (isLoginMissing(words)) return ['PERMISSION_DENIED', 'container_engine_failed'];
   if (/no space left on device/i.test(words)) return ['RESOURCE_EXHAUSTED', 'container_engine_failed'];
   switch (status) {
     case 400:

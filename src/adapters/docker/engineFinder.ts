@@ -18,7 +18,29 @@ export interface ConnectedEngine {
   readonly docker: Dockerode;
   readonly heavy: typeof Heavy;
   readonly info: EngineInfo;
+  readonly address: EngineAddress;
   readonly agent: Agent;
+  readonly calls: PendingCalls;
+}
+
+/** Calls that wait for an answer. Where a connection breaks within an answer, Node's client says nothing more. */
+class PendingCalls {
+  private readonly rejects = new Set<(error: Error) => void>();
+
+  async untilLost<T>(call: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.rejects.add(reject);
+    try {
+      return await Promise.race([call, promise]);
+    } finally {
+      this.rejects.delete(reject);
+    }
+  }
+
+  lose(): void {
+    const error = Object.assign(new Error('The connection was lost.'), { code: 'ECONNRESET' });
+    for (const reject of [...this.rejects]) reject(error);
+  }
 }
 
 /** How long an engine may take to say who it is; an ssh connection is part of that. */
@@ -46,6 +68,16 @@ export class EngineFinder implements Disposable {
     return engineAddresses(this.sources());
   }
 
+  /** Whether the person has left the choice to us. */
+  isByDefault(): boolean {
+    return this.addresses().every(({ foundBy }) => foundBy.startsWith('the default'));
+  }
+
+  /** Whether what was chosen is a socket of Podman's on this machine. */
+  mayBePodmanMachine(): boolean {
+    return this.addresses().every(({ url }) => isLocal(url) && url.includes('podman'));
+  }
+
   /** The engine that answered last, or the first one that answers. Error: `container_engine_missing`. */
   connect(): Promise<ConnectedEngine> {
     if (this.engine !== undefined) return Promise.resolve(this.engine);
@@ -53,9 +85,18 @@ export class EngineFinder implements Disposable {
     return this.search;
   }
 
-  /** Asks anew. */
+  /** Asks anew. An engine that still answers, and is still the one that is meant, keeps its connections. */
   async probe(): Promise<EngineInfo> {
-    if (this.engine !== undefined) this.lose(this.engine);
+    const { engine } = this;
+    if (engine === undefined) return (await this.connect()).info;
+    try {
+      const address = this.addresses().find(({ url }) => url === engine.address.url);
+      if (address !== undefined) await withLimit(readInfo(engine.docker, address));
+      if (address !== undefined && this.engine === engine) return engine.info;
+    } catch {
+      // The search tells what is wrong.
+    }
+    this.lose(engine);
     return (await this.connect()).info;
   }
 
@@ -64,31 +105,32 @@ export class EngineFinder implements Disposable {
     if (this.engine !== engine) return;
     this.engine = undefined;
     engine.agent.destroy();
+    engine.calls.lose();
     if (!this.isDisposed) this.onChange(undefined);
   }
 
   dispose(): void {
     this.isDisposed = true;
-    this.engine?.agent.destroy();
-    this.engine = undefined;
+    if (this.engine !== undefined) this.lose(this.engine);
   }
 
   private async find(): Promise<ConnectedEngine> {
     const addresses = this.addresses();
+    const { env } = this.sources();
     const heavy = await import('./dockerode.ts');
     const failures: string[] = [];
     for (const address of addresses) {
-      const { options, agent } = dockerOptions(address);
+      const { options, agent } = dockerOptions(address, env);
       const docker = new heavy.Docker(options);
       try {
-        const info = await withLimit(readInfo(docker, address), address);
+        const info = await withLimit(readInfo(docker, address));
         if (this.isDisposed) throw new Error('It was closed.');
-        this.engine = { docker, heavy, info, agent };
+        this.engine = { docker, heavy, info, address, agent, calls: new PendingCalls() };
         this.onChange(info);
         return this.engine;
       } catch (error) {
         agent.destroy();
-        failures.push(`${describeAddress(address.url)} (${address.foundBy}): ${explain(error)}`);
+        failures.push(`${describeAddress(address.url)} (${address.foundBy}): ${explain(error, address)}`);
       }
     }
     throw missing(failures);
@@ -107,21 +149,42 @@ function missing(failures: readonly string[]): OrchestratorError {
   });
 }
 
-function explain(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EACCES') return 'you may not use it; are you in its group?';
-  if (code === 'ECONNREFUSED') return 'nobody listens there; is it started?';
-  if (code === 'ENOENT') return 'there is no such socket; is it started?';
-  return engineWords(error);
+/** What is wrong there, and where it helps, what to do about it. */
+function explain(error: unknown, { url, tls }: EngineAddress): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const words = engineWords(error);
+  switch (code) {
+    case 'EACCES':
+      return 'you may not use it; add yourself to its group (sudo usermod -aG docker, then your name) and log in anew';
+    case 'ECONNREFUSED':
+      return 'nobody listens there';
+    case 'ENOENT':
+      return 'there is no such socket';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'there is no such host';
+  }
+  if (/certificate required|bad certificate|handshake failure/i.test(words)) {
+    return `it wants a certificate of yours (${words}); set DOCKER_CERT_PATH to the folder with cert.pem and key.pem`;
+  }
+  if (/HTTP request to an HTTPS server/i.test(words)) {
+    return 'it speaks TLS only; set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with its certificates';
+  }
+  if (tls !== undefined && /^(ERR_SSL_WRONG_VERSION_NUMBER|EPROTO)$/.test(code)) {
+    return 'it does not speak TLS; unset DOCKER_TLS_VERIFY and DOCKER_CERT_PATH if that is meant';
+  }
+  if (/^(UNABLE_|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS_CERT)/.test(code)) {
+    return `its certificate is not trusted (${words}); is the right ca.pem in DOCKER_CERT_PATH or the context?`;
+  }
+  if (isTcp(url) && words === 'socket hang up') return 'it closed the connection; does it speak TLS?';
+  return words;
 }
 
-async function withLimit<T>(answer: Promise<T>, address: EngineAddress): Promise<T> {
+async function withLimit<T>(answer: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     reject(new Error(`it did not answer within ${probeLimitMs / 1_000} s`));
   }, probeLimitMs);
-  // Whoever comes second is not waited for any more.
-  answer.catch(() => address);
   try {
     return await Promise.race([answer, late]);
   } finally {
@@ -141,7 +204,6 @@ async function readInfo(docker: Dockerode, address: EngineAddress): Promise<Engi
     docker.info() as Promise<Record<string, unknown> & MoreInfo>,
   ]);
   const components = (version.Components as { Name: string }[] | null | undefined) ?? [];
-  const isLocal = !isTcp(address.url) && !address.url.startsWith('ssh:');
   const limits = {
     memory: 'MemoryLimit',
     swap: 'SwapLimit',
@@ -154,8 +216,8 @@ async function readInfo(docker: Dockerode, address: EngineAddress): Promise<Engi
     apiVersion: version.ApiVersion,
     address: describeAddress(address.url),
     foundBy: address.foundBy,
-    isLocal,
-    socketPath: isLocal ? socketPathOf(address.url) : undefined,
+    isLocal: isLocal(address.url),
+    socketPath: isLocal(address.url) ? socketPathOf(address.url) : undefined,
     os: version.Os,
     cpus: numberOf(info['NCPU']),
     memoryBytes: numberOf(info['MemTotal']),
@@ -163,6 +225,10 @@ async function readInfo(docker: Dockerode, address: EngineAddress): Promise<Engi
     isRootless: (info.SecurityOptions ?? []).some((option) => option.includes('rootless')),
     missing: Object.entries(limits).flatMap(([name, key]) => (info[key] === false ? [name] : [])),
   };
+}
+
+function isLocal(url: string): boolean {
+  return !isTcp(url) && !url.startsWith('ssh:');
 }
 
 function numberOf(value: unknown): number {

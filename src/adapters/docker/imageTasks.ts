@@ -1,5 +1,5 @@
-import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { createReadStream, statSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { OrchestratorError } from '../../base/errors.ts';
 import type {
@@ -8,13 +8,19 @@ import type {
   ImageTaskOptions,
   ImportImageOptions,
 } from '../../core/ports/containerEngine.ts';
+import { ignoredBy } from './buildContext.ts';
 import type * as Heavy from './dockerode.ts';
+import type { AddressSources } from './engineAddress.ts';
 import { engineError } from './engineErrors.ts';
+import { JsonLines } from './jsonLines.ts';
+import { allCredentials, credentialsFor, registryOf } from './registryAuth.ts';
 import { readableOf } from './streams.ts';
 
 /** The long tasks of images: each answers with a stream of JSON lines, which end with the outcome. */
 
 type HeavyModule = typeof Heavy;
+/** Where the person's logins to registries are. */
+type Places = Pick<AddressSources, 'env' | 'home'>;
 
 /** One line of what the engine tells of a long task. */
 interface TaskLine {
@@ -30,10 +36,12 @@ export async function pullImage(
   docker: Dockerode,
   reference: string,
   options: ImageTaskOptions,
+  places: Places,
 ): Promise<void> {
   const { signal } = options;
   const named = /[:@][^/]*$/.test(reference) ? reference : `${reference}:latest`;
-  const stream = await docker.createImage({ fromImage: named, ...abortable(signal) });
+  const login = await credentialsFor(registryOf(reference), places);
+  const stream = await docker.createImage(login, { fromImage: named, ...abortable(signal) });
   await followTask(stream, `pull the image ${reference}`, options);
 }
 
@@ -41,19 +49,26 @@ export async function buildImage(
   docker: Dockerode,
   heavy: HeavyModule,
   options: BuildImageOptions,
+  places: Places,
 ): Promise<string> {
-  const { folder, dockerfile, tag, labels, buildArgs, signal } = options;
-  const context = heavy.pack(folder, { ignore: ignoredBy(heavy, folder) });
-  const stream = await docker.buildImage(context, {
-    t: tag,
-    dockerfile: dockerfile ?? 'Dockerfile',
-    labels: { ...labels },
-    buildargs: { ...buildArgs },
-    rm: true,
-    forcerm: true,
-    ...abortable(signal),
+  const { folder, dockerfile = 'Dockerfile', tag, labels, buildArgs, signal } = options;
+  const registryconfig = await allCredentials(places);
+  const ignore = ignoredBy(heavy, folder, dockerfile);
+  // What no tar file can hold, such as a pipe, is left out, as `docker build` does.
+  const context = heavy.pack(folder, { ignore, strict: false });
+  const lines = await sending(context, folder, async () => {
+    const stream = await docker.buildImage(context, {
+      t: tag,
+      dockerfile,
+      labels: { ...labels },
+      buildargs: { ...buildArgs },
+      rm: true,
+      forcerm: true,
+      registryconfig,
+      ...abortable(signal),
+    });
+    return followTask(stream, `build the image ${tag}`, options);
   });
-  const lines = await followTask(stream, `build the image ${tag}`, options);
   const id = lines.findLast(({ aux }) => aux?.ID !== undefined)?.aux?.ID;
   return id ?? (await docker.getImage(tag).inspect()).Id;
 }
@@ -64,50 +79,45 @@ export async function importImage(
   options: ImportImageOptions,
 ): Promise<string> {
   const { path, tag, signal } = options;
-  const source = statSync(path).isDirectory() ? heavy.pack(path) : createReadStream(path);
+  const kind = statSync(path, { throwIfNoEntry: false });
+  if (kind === undefined) throw unreadable(path, 'there is no such file or folder');
+  const source = kind.isDirectory() ? heavy.pack(path, { strict: false }) : createReadStream(path);
   const colon = tag.lastIndexOf(':');
   const hasTag = colon > tag.lastIndexOf('/');
-  const stream = await docker.importImage(source, {
-    repo: hasTag ? tag.slice(0, colon) : tag,
-    tag: hasTag ? tag.slice(colon + 1) : 'latest',
-    ...abortable(signal),
+  await sending(source, path, async () => {
+    const stream = await docker.importImage(source, {
+      repo: hasTag ? tag.slice(0, colon) : tag,
+      tag: hasTag ? tag.slice(colon + 1) : 'latest',
+      ...abortable(signal),
+    });
+    await followTask(stream, `import the image ${tag}`, options);
   });
-  await followTask(stream, `import the image ${tag}`, options);
   return (await docker.getImage(tag).inspect()).Id;
 }
 
 /**
- * What .dockerignore leaves out. Where it has exceptions, folders are walked even if they are named, because a file
- * below may be one.
+ * Runs what sends the stream, and ends the stream with it. What could not be read here is told as such: to the client
+ * of the engine it looks like a broken connection.
  */
-function ignoredBy(heavy: HeavyModule, folder: string): (path: string) => boolean {
-  let rules: string;
+async function sending<T>(source: Readable, path: string, send: () => Promise<T>): Promise<T> {
+  let failure: OrchestratorError | undefined;
+  source.on('error', (error: Error) => (failure ??= unreadable(path, error.message)));
   try {
-    rules = readFileSync(join(folder, '.dockerignore'), 'utf8');
-  } catch {
-    return () => false;
+    return await send();
+  } catch (error) {
+    throw failure ?? error;
+  } finally {
+    source.destroy();
   }
-  const ignore = heavy.createDockerIgnore({ ignorecase: false }).add(rules);
-  const hasExceptions = /^\s*!/m.test(rules);
-  return (path) => {
-    const name = relative(folder, path).split(sep).join('/');
-    if (name === '' || !ignore.ignores(name)) return false;
-    return !(hasExceptions && isFolder(path));
-  };
+}
+
+function unreadable(path: string, words: string): OrchestratorError {
+  return new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', `${path} cannot be read: ${words}`);
 }
 
 /** What is undefined would go into the address of the request. */
 function abortable(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal };
-}
-
-function isFolder(path: string): boolean {
-  try {
-    readdirSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Reads to the end. Error: what the engine tells of in the stream, after it had answered that all is well. */
@@ -122,19 +132,18 @@ async function followTask(
   const take = (line: TaskLine): void => {
     if (line.error !== undefined) throw taskError(line.error, doing);
     if (line.aux !== undefined) kept.push(line);
-    onProgress?.(progressOf(line, layers));
+    const progress = progressOf(line, layers);
+    if (progress.message !== '') onProgress?.(progress);
   };
   const readable = readableOf(stream);
   const onAbort = (): void => void readable.destroy(new DOMException('Aborted', 'AbortError'));
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    let rest = '';
+    const lines = new JsonLines();
     for await (const chunk of readable) {
-      const lines = (rest + String(chunk)).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) if (line.trim() !== '') take(JSON.parse(line) as TaskLine);
+      for (const line of lines.push(chunk as Buffer)) take(line as TaskLine);
     }
-    if (rest.trim() !== '') take(JSON.parse(rest) as TaskLine);
+    for (const line of lines.end()) take(line as TaskLine);
     return kept;
   } catch (error) {
     throw engineError(error, doing);

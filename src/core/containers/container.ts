@@ -105,6 +105,8 @@ export interface CreateContainerRequest {
 export interface ContainerGrant {
   readonly network?: boolean | undefined;
   readonly networks?: readonly string[] | undefined;
+  /** Ports on addresses that other machines reach. */
+  readonly publicPorts?: boolean | undefined;
   readonly volumeMount?: boolean | undefined;
   /** Files and folders with all below them, besides the session's directory. */
   readonly paths?: readonly string[] | undefined;

@@ -15,6 +15,9 @@ const drainStillMs = 2_000;
 const endPollMs = [20, 50, 100, 200, 400, 800];
 const retryMs = 1_000;
 
+/** By what we have done to it; `signalled` with a signal that a program may handle. */
+type AskedEnd = 'stopped' | 'killed' | 'signalled';
+
 /**
  * Keeps what the store says of each container equal to what the engine says, and its record equal to what it printed.
  * Whatever happens, an own call, an event, a new connection, comes down to looking at the container once more.
@@ -28,7 +31,7 @@ export class ContainerKeeper implements Disposable {
   /** Their output is recorded to its last byte since they were last started. */
   private readonly drained = new Set<string>();
   private readonly outOfMemory = new Set<string>();
-  private readonly asked = new Map<string, 'stopped' | 'killed'>();
+  private readonly asked = new Map<string, AskedEnd>();
   private readonly looks = new Map<string, { running: Promise<void>; queued?: Promise<void> }>();
   private readonly timers = new DisposableStore();
   private isDisposed = false;
@@ -85,7 +88,7 @@ export class ContainerKeeper implements Disposable {
   }
 
   /** Its next end is by our doing. */
-  expectEnd(id: string, reason: 'stopped' | 'killed'): void {
+  expectEnd(id: string, reason: AskedEnd): void {
     this.asked.set(id, reason);
   }
 
@@ -107,7 +110,8 @@ export class ContainerKeeper implements Disposable {
     if (container !== undefined) {
       log.commit((tx) => {
         if (isContainerLive(container)) {
-          const reason = this.asked.get(id) ?? 'lost';
+          const asked = this.asked.get(id);
+          const reason = asked === 'stopped' || asked === 'killed' ? asked : 'lost';
           const exit: ContainerExit = { exitCode: null, reason, exitedAt: clock.now() };
           updateContainer(tx, container, { ...container, state: 'exited', exit, ports: [] });
         }
@@ -193,9 +197,21 @@ export class ContainerKeeper implements Disposable {
     if (state !== 'exited') return undefined;
     const when = exitedAt ?? clock.now();
     if (before.exit?.exitedAt === when) return before.exit;
-    const isOutOfMemory = seen.isOutOfMemory || (this.outOfMemory.has(id) && exitCode === 137);
-    const reason = isOutOfMemory ? 'out_of_memory' : (this.asked.get(id) ?? 'exited');
+    // The engine says it, too, where a child of the program was killed and the program went on to a good end.
+    const isOutOfMemory =
+      (seen.isOutOfMemory && exitCode !== 0) || (this.outOfMemory.has(id) && exitCode === 137);
+    const reason = isOutOfMemory ? 'out_of_memory' : this.reasonOf(id, exitCode);
     return { exitCode, reason, exitedAt: when, error: error === '' ? undefined : error };
+  }
+
+  private reasonOf(id: string, exitCode: number | null): ContainerExit['reason'] {
+    const asked = this.asked.get(id);
+    // A signal was sent, and the program has handled it: its end, then or later, is its own.
+    return asked === undefined || (asked === 'signalled' && (exitCode ?? 0) <= 128)
+      ? 'exited'
+      : asked === 'signalled'
+        ? 'killed'
+        : asked;
   }
 
   /** Its output is over, and the engine has not said so of the container itself. */

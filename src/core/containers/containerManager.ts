@@ -1,4 +1,5 @@
 import { type Disposable, DisposableStore, toDisposable } from '../../base/disposable.ts';
+import type { Event } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { hasLabels, type Labels } from '../labels.ts';
@@ -26,6 +27,7 @@ import { ContainerImages } from './containerImages.ts';
 import { ContainerKeeper } from './containerKeeper.ts';
 import { ContainerInputs } from './containerInputs.ts';
 import { ContainerOutput } from './containerOutput.ts';
+import { checkMountsAgain } from './containerPolicy.ts';
 import { ContainerReconciler } from './containerReconciler.ts';
 import { EngineConnection } from './engineConnection.ts';
 import { SessionResources } from './sessionResources.ts';
@@ -92,6 +94,11 @@ export class ContainerManager implements Disposable {
     return this.context.containers?.engine.info;
   }
 
+  /** A connection was made, or was lost: then undefined, and it is tried again by itself. */
+  get onDidChangeEngine(): Event<EngineInfo | undefined> {
+    return containerParts(this.context).engine.onDidChangeInfo;
+  }
+
   /** Makes an engine ready as far as a program may; see ContainerEngine. */
   async initialize(options: InitializeOptions = {}): Promise<EngineInfo> {
     await containerParts(this.context).engine.initialize(options);
@@ -134,13 +141,15 @@ export class ContainerManager implements Disposable {
 
   /**
    * Resolves once it runs; it may have ended by then. Does nothing to one that runs. Error besides those of the
-   * engine: none; what the container's program does is told by its exit.
+   * engine: `policy_violation` where a path that it mounts leads elsewhere now. What the container's program does is
+   * told by its exit.
    */
   async start(id: string): Promise<Container> {
-    await this.connection.ready();
+    const info = await this.connection.ready();
     const container = this.get(id);
     if (isContainerLive(container)) return container;
     const { engine } = containerParts(this.context);
+    await checkMountsAgain(container.config.mounts, info, this.context.environment);
     await this.keeper.attach(container);
     try {
       await engine.startContainer(id);
@@ -175,7 +184,7 @@ export class ContainerManager implements Disposable {
     if (!/^(SIG)?[A-Z0-9+-]{1,16}$/.test(signal)) throw invalidRequest(`"${signal}" is no signal.`);
     return this.change(id, async (container) => {
       if (!isContainerLive(container)) throw notRunning(container);
-      this.keeper.expectEnd(id, 'killed');
+      this.keeper.expectEnd(id, /^(SIG)?KILL$|^9$/.test(signal) ? 'killed' : 'signalled');
       await containerParts(this.context).engine.killContainer(id, signal);
     });
   }

@@ -27,6 +27,29 @@ export async function checkMounts(
   return Promise.all(mounts.map((mount) => checkMount(mount, rules)));
 }
 
+/**
+ * Before each start: what was checked is a path, and who may write to the folder above it, such as another container,
+ * can have put a link in its place. Errors: `policy_violation`, `invalid_request`.
+ */
+export async function checkMountsAgain(
+  mounts: readonly ContainerMount[],
+  engine: EngineInfo,
+  environment: Pick<Environment, 'realPath'>,
+): Promise<void> {
+  if (!engine.isLocal) return;
+  for (const { type, source } of mounts) {
+    if (type !== 'bind') continue;
+    const real = await environment.realPath(source);
+    if (real === undefined) throw invalidRequest(`There is no ${source} any more, which is to be mounted.`);
+    if (real === source) continue;
+    throw new OrchestratorError(
+      'PERMISSION_DENIED',
+      'policy_violation',
+      `${source} was replaced by a link to ${real} after the mount was allowed. Make the container anew.`,
+    );
+  }
+}
+
 async function checkMount(mount: ContainerMount, rules: MountRules): Promise<ContainerMount> {
   if (mount.type === 'tmpfs') return mount;
   const { session, allow, ownVolumes } = rules;

@@ -1,3 +1,4 @@
+import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import type { EngineContainerSummary } from '../ports/containerEngine.ts';
 import { noResourceLimits } from '../resources.ts';
@@ -86,6 +87,19 @@ export class ContainerReconciler {
     return this.next;
   }
 
+  /**
+   * One step of several that must not keep each other from being taken: what the engine refuses is reported. Error:
+   * `container_engine_missing`, after which none of them makes sense.
+   */
+  async attempt(doing: string, action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (OrchestratorError.is(error, 'container_engine_missing')) throw error;
+      this.context.failures.report(error, doing);
+    }
+  }
+
   private begin(): Promise<void> {
     this.running = this.compare().finally(() => (this.running = undefined));
     return this.running;
@@ -100,16 +114,19 @@ export class ContainerReconciler {
     for (const each of listed.values()) {
       const claimId = each.labels[claimLabel] ?? '';
       if (state.containers.has(each.id) || this.underWay.has(claimId)) continue;
-      if (state.engineClaims.has(claimId)) {
+      await this.attempt(`take up the container ${each.name}`, async () => {
+        if (!state.engineClaims.has(claimId)) return this.adopt(each);
         await engine.removeContainer(each.id);
         this.dropClaim(claimId);
-      } else {
-        await this.adopt(each);
-      }
+      });
     }
     const changed = stored.filter((id) => this.mustLookAt(id, listed.get(id)));
     for (let index = 0; index < changed.length; index += batchSize) {
-      await Promise.all(changed.slice(index, index + batchSize).map((id) => this.keeper.refresh(id)));
+      await Promise.all(
+        changed
+          .slice(index, index + batchSize)
+          .map((id) => this.attempt('look at a container', () => this.keeper.refresh(id))),
+      );
     }
     await this.reconcileNetworks(ours);
     await this.reconcileVolumes(ours);
@@ -171,15 +188,17 @@ export class ContainerReconciler {
   /** Networks and volumes are the engine's to remember: what is ours of them goes with its session. */
   private async reconcileNetworks(ours: Readonly<Record<string, string>>): Promise<void> {
     const { engine } = containerParts(this.context);
-    for (const { id, labels } of await engine.listNetworks(ours)) {
-      if (this.isLeftBehind(labels)) await engine.removeNetwork(id);
+    for (const { id, name, labels } of await engine.listNetworks(ours)) {
+      if (!this.isLeftBehind(labels)) continue;
+      await this.attempt(`remove the network ${name}`, () => engine.removeNetwork(id));
     }
   }
 
   private async reconcileVolumes(ours: Readonly<Record<string, string>>): Promise<void> {
     const { engine } = containerParts(this.context);
     for (const { name, labels } of await engine.listVolumes(ours)) {
-      if (this.isLeftBehind(labels)) await engine.removeVolume(name);
+      if (!this.isLeftBehind(labels)) continue;
+      await this.attempt(`remove the volume ${name}`, () => engine.removeVolume(name));
     }
   }
 

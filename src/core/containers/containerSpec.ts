@@ -35,8 +35,7 @@ export function containerSpec(input: SpecInput): { spec: EngineContainerSpec; co
   const labels = validLabels(request.labels, 'container');
   const reserved = Object.keys(labels).find((key) => key.startsWith(labelPrefix));
   if (reserved !== undefined) throw invalidRequest(`The label "${reserved}" is the workbench's own.`);
-  const network = networkOf(request.network ?? 'none', input);
-  const networks = (request.networks ?? []).map((each) => networkOf(each, input));
+  const [network = 'none', ...networks] = networksOf(request, input);
   const config: ContainerConfig = {
     entrypoint: validWords(request.entrypoint, 'The entry point'),
     command: validWords(request.command, 'The command'),
@@ -45,7 +44,7 @@ export function containerSpec(input: SpecInput): { spec: EngineContainerSpec; co
     user: request.user === '' ? undefined : request.user,
     labels,
     mounts: request.mounts ?? [],
-    ports: (request.ports ?? []).map(validPort),
+    ports: (request.ports ?? []).map((port) => validPort(port, input)),
     network,
     networks,
     resources: resourcesOf(request.resources ?? {}, session.config.resourceLimits, engine, limits),
@@ -105,6 +104,13 @@ function checkImage(image: string, session: Session): void {
   );
 }
 
+/** The one that it is made with, then those that it joins. Nothing can join another one besides none. */
+function networksOf(request: CreateContainerRequest, input: SpecInput): string[] {
+  const asked = [request.network ?? 'none', ...(request.networks ?? [])];
+  const names = asked.map((each) => networkOf(each, input)).filter((name) => name !== 'none');
+  return [...new Set(names)];
+}
+
 /** The engine's name of the network, if the container may join it. */
 function networkOf(network: string, { request, session, ownNetworks }: SpecInput): string {
   if (network === '' || network === 'none') return 'none';
@@ -139,8 +145,10 @@ function resourcesOf(
   checkAmount(asked.pidsLimit, 'The number of processes');
   const memoryBytes = within(asked.memoryBytes, session.memoryBytes, limits.containerMemoryBytes);
   // The engine refuses more processors than it has.
-  const nanoCpus = Math.min(within(asked.nanoCpus, session.nanoCpus, 0), engine.cpus * 1e9);
+  const wantedCpus = within(asked.nanoCpus, session.nanoCpus, 0);
+  const nanoCpus = engine.cpus > 0 ? Math.min(wantedCpus, engine.cpus * 1e9) : wantedCpus;
   const askedSwap = asked.memorySwap ?? 0;
+  checkInteger(askedSwap, -1, Number.MAX_SAFE_INTEGER, 'The memory with swap');
   const swapLimit = session.memorySwap !== 0 ? session.memorySwap : memoryBytes;
   const memorySwap = askedSwap === 0 ? swapLimit : withinSwap(askedSwap, session.memorySwap);
   return {
@@ -178,10 +186,17 @@ function checkTogether(config: ContainerConfig): void {
   }
 }
 
-function validPort(port: PortBinding): PortBinding {
+function validPort(port: PortBinding, { request, session }: SpecInput): PortBinding {
+  const isLoopback = /^(|localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(port.hostIp);
+  if (!isLoopback && request.allow?.publicPorts !== true) {
+    throw policyViolation(
+      `Ports are published on this machine's loopback only, and not on ${port.hostIp}.`,
+      session,
+    );
+  }
   checkInteger(port.containerPort, 1, 65_535, "The container's port");
   checkInteger(port.hostPort, 0, 65_535, "The host's port");
-  return port;
+  return port.hostIp === 'localhost' ? { ...port, hostIp: '127.0.0.1' } : port;
 }
 
 function validWords(words: readonly string[] | undefined, what: string): readonly string[] {

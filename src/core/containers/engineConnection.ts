@@ -2,13 +2,15 @@ import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import type { EngineInfo } from '../ports/containerEngine.ts';
+import { isContainerLive } from './container.ts';
 import { containerParts } from './containerContext.ts';
 import type { ContainerKeeper } from './containerKeeper.ts';
 import { installationLabel } from './containerLabels.ts';
 import type { ContainerReconciler } from './containerReconciler.ts';
 
 const firstRetryMs = 1_000;
-const lastRetryMs = 30_000;
+/** What ended at the engine meanwhile is to be known, and cleaned up, soon after it is back. */
+const lastRetryMs = 5_000;
 /** When it is looked once more for what the engine was still carrying out when its core ended. */
 const lateLookMs = [250, 500, 1_000, 2_000, 4_000, 30_000];
 
@@ -25,6 +27,8 @@ export class EngineConnection implements Disposable {
   private retry: Disposable | undefined;
   private late: Disposable | undefined;
   private retryMs = firstRetryMs;
+  private wasConnected = false;
+  private isLossTold = false;
   private isDisposed = false;
 
   constructor(context: CoreContext, keeper: ContainerKeeper, reconciler: ContainerReconciler) {
@@ -64,6 +68,7 @@ export class EngineConnection implements Disposable {
     // Before anything is listed, so that no change falls between the answer and the listening.
     const watching = await engine.watch(`${installationLabel}=${installationId}`, {
       onEvent: ({ action, containerId }) => {
+        if (isOfNoConsequence(action)) return;
         if (action === 'oom') this.keeper.noteOutOfMemory(containerId);
         if (this.context.state.containers.has(containerId)) this.keeper.refreshLater(containerId);
         else if (action === 'create' && this.reconciler.hasInheritedClaims()) this.reconcileAgain();
@@ -73,8 +78,11 @@ export class EngineConnection implements Disposable {
       },
     });
     this.watching = watching;
+    if (this.isDisposed) watching.dispose();
     await this.reconciler.reconcile();
     this.retryMs = firstRetryMs;
+    this.wasConnected = true;
+    this.isLossTold = false;
     this.lookForLate();
     return info;
   }
@@ -115,11 +123,20 @@ export class EngineConnection implements Disposable {
       if (this.isDisposed) return;
       const failure = OrchestratorError.from(error);
       this.context.logger.debug('The container engine is not there', failure);
-      if (failure.reason !== 'container_engine_missing') {
+      if (failure.reason !== 'container_engine_missing' || this.mustTellLoss()) {
         this.context.failures.report(failure, 'compare our containers with those of the engine');
       }
       this.reconnectLater();
     });
+  }
+
+  /** Once for each time that it is gone; at start only where something of ours ran there. */
+  private mustTellLoss(): boolean {
+    const { containers } = this.context.state;
+    const isMissed = this.wasConnected || [...containers.values()].some(isContainerLive);
+    if (this.isLossTold || !isMissed) return false;
+    this.isLossTold = true;
+    return true;
   }
 
   private reconnectLater(): void {
@@ -129,4 +146,9 @@ export class EngineConnection implements Disposable {
     this.retryMs = Math.min(lastRetryMs, 2 * retryMs);
     this.retry = this.context.clock.setTimer(retryMs, () => this.reconnect());
   }
+}
+
+/** Commands in containers, also those that look after their health, several a second: none of them changes its state. */
+function isOfNoConsequence(action: string): boolean {
+  return /^(exec_|attach|resize|top|copy|export|archive-path|extract-to-dir)/.test(action);
 }

@@ -123,10 +123,18 @@ export class SessionResources {
     if (volume !== undefined) await containerParts(this.context).engine.removeVolume(volume.engineName);
   }
 
+  /**
+   * What a foreign container uses stays, since only its owner may end that: the next comparison with the engine tries
+   * again. Error: `container_engine_missing`.
+   */
   async removeAllOf(sessionId: string): Promise<void> {
     const { engine } = containerParts(this.context);
-    for (const { id } of await this.networks(sessionId)) await engine.removeNetwork(id);
-    for (const { engineName: volume } of await this.volumes(sessionId)) await engine.removeVolume(volume);
+    for (const { id, name } of await this.networks(sessionId)) {
+      await this.reconciler.attempt(`remove the network ${name}`, () => engine.removeNetwork(id));
+    }
+    for (const { engineName: volume, name } of await this.volumes(sessionId)) {
+      await this.reconciler.attempt(`remove the volume ${name}`, () => engine.removeVolume(volume));
+    }
   }
 
   private labelsOf(sessionId: string): Readonly<Record<string, string>> {
