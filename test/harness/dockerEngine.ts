@@ -67,8 +67,10 @@ export class TestEngine implements AsyncDisposable {
     const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     await exited;
-    // Its containerd outlives a crash of it, and is taken over by the next daemon.
-    if (signal === 'SIGTERM') await waitUntil('containerd has ended', () => !isAlive(this.containerdPid()));
+    // The kernel ends it with its daemon, a little later. Nobody may collect what is left of it then: the next daemon
+    // would take that for alive, by its number, and wait for it.
+    await waitUntil('containerd has ended', () => !isAlive(this.containerdPid()), { limitMs: startLimitMs });
+    rmSync(this.containerdPidFile, { force: true });
   }
 
   /** A client of ours, as the product makes it. */
@@ -122,8 +124,12 @@ export class TestEngine implements AsyncDisposable {
     });
   }
 
+  private get containerdPidFile(): string {
+    return join(this.folder, 'exec/containerd/containerd.pid');
+  }
+
   private containerdPid(): number {
-    const path = join(this.folder, 'exec/containerd/containerd.pid');
+    const path = this.containerdPidFile;
     return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
   }
 

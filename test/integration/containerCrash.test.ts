@@ -23,8 +23,12 @@ const calls = [
   'removeContainer',
 ] as const;
 const moments = ['before', 'during', 'after'] as const;
-/** Each call at each moment so many times: 54 deaths, 500 where CONTAINER_CRASHES says so. */
-const rounds = Math.ceil(Number(process.env['CONTAINER_CRASHES'] ?? 54) / (calls.length * moments.length));
+/** 54, over 500 where everything is tested to the full, or as many as CONTAINER_CRASHES says. */
+const deaths = Number(
+  process.env['CONTAINER_CRASHES'] ?? (process.env['ORCHESTRATOR_TEST_FULL'] === '1' ? 500 : 54),
+);
+/** Each call at each moment, once a round. */
+const rounds = Math.ceil(deaths / (calls.length * moments.length));
 const decoyCount = 200;
 const installationId = 'ab'.repeat(16);
 const label = 'dev.orchestration-workbench.installation';
