@@ -56,7 +56,10 @@ export class TestEngine implements AsyncDisposable {
   async begin(): Promise<void> {
     const log = openSync(join(this.folder, 'dockerd.log'), 'a');
     this.child = spawn('dockerd', this.args, { stdio: ['ignore', log, log] });
-    await waitUntil('dockerd answers', () => this.answers(), { limitMs: startLimitMs });
+    const limit = { limitMs: startLimitMs };
+    await waitUntil('dockerd answers', () => this.answers(), limit).catch((error: unknown) => {
+      throw new Error(`dockerd did not start: ${this.lastWords()}`, { cause: error });
+    });
   }
 
   /** As a crash, or as an orderly end. */
@@ -89,7 +92,7 @@ export class TestEngine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child !== undefined) {
+    if (this.child?.exitCode === null && (await this.answers())) {
       spawnSync('sh', [
         '-c',
         `docker --host ${this.address} ps -q | xargs -r docker --host ${this.address} kill`,
@@ -108,11 +111,13 @@ export class TestEngine implements AsyncDisposable {
     await this.dir[Symbol.asyncDispose]();
   }
 
+  private lastWords(): string {
+    return readFileSync(join(this.folder, 'dockerd.log'), 'utf8').slice(-2_000);
+  }
+
   private answers(): Promise<boolean> {
     if (this.child?.exitCode !== null) {
-      throw new Error(
-        `dockerd ended: ${readFileSync(join(this.folder, 'dockerd.log'), 'utf8').slice(-2_000)}`,
-      );
+      throw new Error(`dockerd ended: ${this.lastWords()}`);
     }
     return new Promise((resolve) => {
       const call = request({ socketPath: this.socketPath, path: '/_ping' }, (response) => {

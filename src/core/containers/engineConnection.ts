@@ -6,11 +6,17 @@ import { containerParts } from './containerContext.ts';
 import type { ContainerKeeper } from './containerKeeper.ts';
 import { installationLabel } from './containerLabels.ts';
 import type { ContainerReconciler } from './containerReconciler.ts';
+import type { EngineClaims } from './engineClaims.ts';
 
 const firstRetryMs = 1_000;
 const lastRetryMs = 30_000;
-/** When it is looked once more for what the engine was still carrying out when its core ended. */
-const lateLookMs = [250, 500, 1_000, 2_000, 4_000, 30_000];
+/**
+ * When everything is compared again after a new connection, and how often from then on. An engine goes on with what a
+ * core had asked it for that has ended; and events get lost: Docker answers that it tells them before it listens to
+ * them, and does not tell all of new networks and volumes.
+ */
+const soonMs = [250, 500, 1_000, 2_000, 4_000];
+const steadyMs = 60_000;
 
 /**
  * The connection to the engine. It is made when something is asked of it, or at start where something of ours may be
@@ -19,18 +25,27 @@ const lateLookMs = [250, 500, 1_000, 2_000, 4_000, 30_000];
 export class EngineConnection implements Disposable {
   private readonly context: CoreContext;
   private readonly keeper: ContainerKeeper;
+  private readonly claims: EngineClaims;
   private readonly reconciler: ContainerReconciler;
   private connecting: Promise<EngineInfo> | undefined;
   private watching: Disposable | undefined;
   private retry: Disposable | undefined;
-  private late: Disposable | undefined;
+  private again: Disposable | undefined;
   private retryMs = firstRetryMs;
   private isDisposed = false;
 
-  constructor(context: CoreContext, keeper: ContainerKeeper, reconciler: ContainerReconciler) {
+  constructor(
+    context: CoreContext,
+    parts: {
+      readonly keeper: ContainerKeeper;
+      readonly claims: EngineClaims;
+      readonly reconciler: ContainerReconciler;
+    },
+  ) {
     this.context = context;
-    this.keeper = keeper;
-    this.reconciler = reconciler;
+    this.keeper = parts.keeper;
+    this.claims = parts.claims;
+    this.reconciler = parts.reconciler;
   }
 
   /** Connected, and everything of ours compared with it. Errors: `container_engine_missing` and those of the engine. */
@@ -52,7 +67,7 @@ export class EngineConnection implements Disposable {
   dispose(): void {
     this.isDisposed = true;
     this.retry?.dispose();
-    this.late?.dispose();
+    this.again?.dispose();
     this.watching?.dispose();
   }
 
@@ -66,7 +81,7 @@ export class EngineConnection implements Disposable {
       onEvent: ({ action, containerId }) => {
         if (action === 'oom') this.keeper.noteOutOfMemory(containerId);
         if (this.context.state.containers.has(containerId)) this.keeper.refreshLater(containerId);
-        else if (action === 'create' && this.reconciler.hasInheritedClaims()) this.reconcileAgain();
+        else if (action === 'create' && this.claims.inherited().length > 0) this.reconcileAgain();
       },
       onEnd: () => {
         if (this.watching === watching) this.lose();
@@ -75,11 +90,10 @@ export class EngineConnection implements Disposable {
     this.watching = watching;
     await this.reconciler.reconcile();
     this.retryMs = firstRetryMs;
-    this.lookForLate();
+    this.lookAgain();
     return info;
   }
 
-  /** The engine has just carried out what a former core had asked it for. */
   private reconcileAgain(): void {
     this.reconciler.reconcile().catch((error: unknown) => {
       this.context.failures.report(error, 'compare our containers with those of the engine');
@@ -88,21 +102,20 @@ export class EngineConnection implements Disposable {
     });
   }
 
-  /** Not every engine tells of new networks and volumes with their labels. */
-  private lookForLate(turn = 0): void {
-    const delayMs = lateLookMs[turn];
-    this.late?.dispose();
-    if (this.isDisposed || delayMs === undefined || !this.reconciler.hasInheritedClaims()) return;
-    this.late = this.context.clock.setTimer(delayMs, () => {
-      this.reconcileAgain();
-      this.lookForLate(turn + 1);
+  private lookAgain(turn = 0): void {
+    this.again?.dispose();
+    if (this.isDisposed) return;
+    this.again = this.context.clock.setTimer(soonMs[turn] ?? steadyMs, () => {
+      const { containers, engineClaims } = this.context.state;
+      if (containers.size + engineClaims.size > 0) this.reconcileAgain();
+      this.lookAgain(turn + 1);
     });
   }
 
   private lose(): void {
     const { watching } = this;
     this.watching = undefined;
-    this.late?.dispose();
+    this.again?.dispose();
     watching?.dispose();
     this.connecting = undefined;
     if (this.isDisposed) return;

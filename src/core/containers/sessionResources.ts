@@ -6,7 +6,7 @@ import { invalidRequest, validName } from '../text.ts';
 import { containerParts } from './containerContext.ts';
 import { engineName, installationLabel, nameLabel, ownLabels, sessionLabel } from './containerLabels.ts';
 import { policyViolation } from './containerPolicy.ts';
-import type { ContainerReconciler } from './containerReconciler.ts';
+import type { EngineClaims } from './engineClaims.ts';
 
 /** A network of a session's own. */
 export interface SessionNetwork {
@@ -31,18 +31,18 @@ export interface SessionVolume {
 export class SessionResources {
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
-  private readonly reconciler: ContainerReconciler;
+  private readonly claims: EngineClaims;
   private readonly ready: () => Promise<EngineInfo>;
 
   constructor(
     context: CoreContext,
     sessions: SessionManager,
-    reconciler: ContainerReconciler,
+    claims: EngineClaims,
     ready: () => Promise<EngineInfo>,
   ) {
     this.context = context;
     this.sessions = sessions;
-    this.reconciler = reconciler;
+    this.claims = claims;
     this.ready = ready;
   }
 
@@ -63,7 +63,7 @@ export class SessionResources {
     await this.ready();
     if ((await this.networks(sessionId)).some((network) => network.name === clean)) throw taken(clean);
     const { engine, installationId } = containerParts(this.context);
-    await this.reconciler.claim('network', sessionId, (claimId) =>
+    await this.claims.make('network', sessionId, (claimId) =>
       engine.createNetwork({
         name: engineName(clean, claimId),
         isInternal: options.isInternal,
@@ -100,7 +100,7 @@ export class SessionResources {
     await this.ready();
     if ((await this.volumes(sessionId)).some((volume) => volume.name === clean)) throw taken(clean);
     const { engine, installationId } = containerParts(this.context);
-    return this.reconciler.claim('volume', sessionId, async (claimId) => {
+    return this.claims.make('volume', sessionId, async (claimId) => {
       const labels = ownLabels({ installationId, sessionId, claimId, name: clean });
       await engine.createVolume({ name: engineName(clean, claimId), labels });
       return { name: clean, engineName: engineName(clean, claimId), sessionId };
