@@ -10,6 +10,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   latency: async () => (await import('./latency.bench.ts')).benchLatency(),
   memory: async () => (await import('./memory.bench.ts')).benchMemory(),
   runs: async () => (await import('./runs.bench.ts')).benchRuns(),
+  containers: async () => (await import('./containers.bench.ts')).benchContainers(),
   activation: async () => (await import('./activation.bench.ts')).benchActivation(),
 };
 
