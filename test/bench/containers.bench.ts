@@ -29,13 +29,9 @@ export async function benchContainers(): Promise<void> {
     await containers.remove(made.id);
     return ms;
   };
-  const bare = async (): Promise<number> => {
+  const bare = async (options: Dockerode.ContainerCreateOptions): Promise<number> => {
     const startMs = performance.now();
-    const container = await docker.createContainer({
-      Image: testImage,
-      Cmd: command,
-      HostConfig: { NetworkMode: 'none', LogConfig: { Type: 'local', Config: {} } },
-    });
+    const container = await docker.createContainer({ Image: testImage, Cmd: command, ...options });
     const stream = await container.attach({ stream: true, stdout: true, stderr: true, hijack: true });
     const first = new Promise<number>((resolve) => {
       stream.once('data', () => resolve(performance.now() - startMs));
@@ -47,6 +43,10 @@ export async function benchContainers(): Promise<void> {
     return ms;
   };
 
+  // Peers do the same work: the same limits, rights and log.
+  const model = await fixture.create(session.id, 'true');
+  const { HostConfig: sameHost } = await docker.getContainer(model.id).inspect();
+  await containers.remove(model.id);
   const filled = (): Promise<unknown> => waitUntil('one waits', () => containers.warm.size === 1);
   await containers.run({ sessionId: session.id, image: testImage, command, isWarmable: true });
   await filled();
@@ -63,7 +63,11 @@ export async function benchContainers(): Promise<void> {
     },
     [
       { name: 'ours, cold', run: () => ours(false) },
-      { name: 'engine API, bare', run: bare },
+      { name: 'engine API, bare', run: () => bare({ HostConfig: sameHost }) },
+      {
+        name: 'engine API, its defaults',
+        run: () => bare({ HostConfig: { NetworkMode: 'none', LogConfig: { Type: 'local', Config: {} } } }),
+      },
       {
         name: 'ours, warm',
         run: async () => {

@@ -18,6 +18,9 @@ const lastRetryMs = 30_000;
 const soonMs = [250, 500, 1_000, 2_000, 4_000];
 const steadyMs = 60_000;
 
+/** What the engine tells of a container that is no change of it; of every command alone three times. */
+const changesNothing = /^(create|attach|detach|resize|top|exec_\w+|copy|export|commit|archive-path)\b/;
+
 /**
  * The connection to the engine. It is made when something is asked of it, or at start where something of ours may be
  * there. After each new connection everything is compared; events in between are only a reason to look.
@@ -80,8 +83,11 @@ export class EngineConnection implements Disposable {
     const watching = await engine.watch(`${installationLabel}=${installationId}`, {
       onEvent: ({ action, containerId }) => {
         if (action === 'oom') this.keeper.noteOutOfMemory(containerId);
-        if (this.context.state.containers.has(containerId)) this.keeper.refreshLater(containerId);
-        else if (action === 'create' && this.claims.inherited().length > 0) this.reconcileAgain();
+        if (this.context.state.containers.has(containerId)) {
+          if (!changesNothing.test(action)) this.keeper.refreshLater(containerId);
+        } else if (action === 'create' && this.claims.inherited().length > 0) {
+          this.reconcileAgain();
+        }
       },
       onEnd: () => {
         if (this.watching === watching) this.lose();
