@@ -21,6 +21,14 @@ export interface OrchestratorLimits {
   readonly containerPids: number;
   /** Memory of such a container, in bytes, without swap; 0 sets no limit. Default 2 GiB. */
   readonly containerMemoryBytes: number;
+  /** Ended containers are removed with their output after so long, in milliseconds; 0 never. Default 14 days. */
+  readonly keepEndedContainersMs: number;
+  /** What is kept of the output of all ended containers, the newest first, in bytes; 0 sets no limit. Default 1 GiB. */
+  readonly endedContainerRecordBytes: number;
+  /** Containers that are kept started and paused for the next use of each kind; 0, the default, none. At most 8 in all. */
+  readonly warmContainers: number;
+  /** After so long without use a warm container is removed, in milliseconds. Default 10 minutes. */
+  readonly warmIdleMs: number;
   /** Container tasks that run or wait for another try, at a time. Default 64. They take no place of a run. */
   readonly maxContainerTasks: number;
   /** How much output of one terminal is kept, in bytes. Default 32 MiB. */
@@ -52,6 +60,10 @@ export const defaultLimits: OrchestratorLimits = {
   replyLimitMs: 30 * 1_000,
   containerPids: 512,
   containerMemoryBytes: 2 * 1024 * 1024 * 1024,
+  keepEndedContainersMs: 14 * 24 * 60 * 60 * 1_000,
+  endedContainerRecordBytes: 1024 * 1024 * 1024,
+  warmContainers: 0,
+  warmIdleMs: 10 * 60 * 1_000,
   recordLimitBytes: 32 * 1024 * 1024,
   maxTerminalsPerOwner: 256,
   idleTimeoutMs: 0,

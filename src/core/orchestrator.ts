@@ -250,10 +250,10 @@ export class Orchestrator {
   }
 
   /** Detaches: terminals and runs go on. Ends followers and waiters (`closed`); kills nothing. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- asynchronous by its contract
   async close(): Promise<void> {
     if (this.disposables.isDisposed) return;
     this._isReady = false;
+    if (this.containers.warm.size > 0) await this.containers.warm.close();
     this.hostEvents.dispose();
     this.runs.executor.flush();
     this.disposables.dispose();

@@ -346,5 +346,8 @@ function configuredLimits(): Partial<OrchestratorLimits> {
     endedRecordBytes: readSetting(settingIds.terminalEndedQuota) * mebibyte,
     cpuThresholdPercent: readSetting(settingIds.terminalCpuThreshold),
     memoryThresholdBytes: readSetting(settingIds.terminalMemoryThreshold) * mebibyte,
+    keepEndedContainersMs: readSetting(settingIds.containersKeepEnded) * 24 * 60 * 60_000,
+    endedContainerRecordBytes: readSetting(settingIds.containersEndedQuota) * mebibyte,
+    warmContainers: readSetting(settingIds.containersWarm),
   };
 }

@@ -23,7 +23,14 @@ export interface RaceResult {
   readonly title: string;
   readonly unit: string;
   readonly rows: readonly RaceRow[];
-  readonly ratios: readonly { readonly peer: string; readonly ratio: number; readonly target?: number }[];
+  readonly ratios: readonly (RatioOptions & { readonly ratio: number })[];
+}
+
+/** Whose median is divided by whose, and the figure that we want. */
+export interface RatioOptions {
+  readonly of: string;
+  readonly to: string;
+  readonly target?: number | undefined;
 }
 
 export interface RaceRow {
@@ -35,22 +42,31 @@ export interface RaceRow {
 
 /** The first contender is ours; the others are its peers. */
 export async function race(options: RaceOptions, contenders: readonly Contender[]): Promise<RaceResult> {
+  const [ours = { name: '' }, ...peers] = contenders;
+  const ratios = peers.map(({ name }) => ({ of: ours.name, to: name, target: options.target?.[name] }));
+  return raceSeveral({ ...options, ratios }, contenders);
+}
+
+/** With several of ours, each against the peers that are named. */
+export async function raceSeveral(
+  options: Omit<RaceOptions, 'target'> & { readonly ratios: readonly RatioOptions[] },
+  contenders: readonly Contender[],
+): Promise<RaceResult> {
   const samples = contenders.map((): number[] => []);
   for (let round = 0; round < options.rounds; round++) {
-    for (const [index, contender] of contenders.entries()) {
-      samples[index]?.push(await contender.run());
+    // Each comes first in turn: what one leaves to be done hits the next.
+    for (const turn of contenders.keys()) {
+      const index = (round + turn) % contenders.length;
+      const contender = contenders[index];
+      if (contender !== undefined) samples[index]?.push(await contender.run());
     }
   }
   const rows = contenders.map((contender, index) => summarise(contender.name, samples[index] ?? []));
-  const ours = rows[0];
-  const ratios = rows.slice(1).map((row) => {
-    const target = options.target?.[row.name];
-    return {
-      peer: row.name,
-      ratio: (ours?.median ?? Number.NaN) / row.median,
-      ...(target === undefined ? {} : { target }),
-    };
-  });
+  const medianOf = (name: string): number => rows.find((row) => row.name === name)?.median ?? Number.NaN;
+  const ratios = options.ratios.map((wanted) => ({
+    ...wanted,
+    ratio: medianOf(wanted.of) / medianOf(wanted.to),
+  }));
   const result = { title: options.title, unit: options.unit, rows, ratios };
   print(result, options.better);
   return result;
@@ -87,10 +103,10 @@ function print(result: RaceResult, better: 'higher' | 'lower'): void {
       `  ${row.name.padEnd(36)} median ${format(row.median).padStart(10)}   range ${format(row.min)} to ${format(row.max)}`,
     );
   }
-  for (const { peer, ratio, target } of result.ratios) {
+  for (const { of, to, ratio, target } of result.ratios) {
     const wanted =
       target === undefined ? '' : `, target ${better === 'higher' ? 'at least' : 'at most'} ${target}`;
-    console.log(`  ratio to ${peer}: ${ratio.toFixed(2)}${wanted}`);
+    console.log(`  ratio of ${of} to ${to}: ${ratio.toFixed(2)}${wanted}`);
   }
 }
 

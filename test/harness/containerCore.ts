@@ -8,11 +8,17 @@ import { systemClock } from '../../src/base/clock.ts';
 import { systemIds } from '../../src/base/ids.ts';
 import { nullLogger } from '../../src/base/logger.ts';
 import type { Container, CreateContainerRequest } from '../../src/core/containers/container.ts';
-import { Orchestrator } from '../../src/core/orchestrator.ts';
+import { Orchestrator, type OrchestratorLimits } from '../../src/core/orchestrator.ts';
 import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
 import type { Session, SessionConfig } from '../../src/core/sessions/session.ts';
 import { testImage } from './testImage.ts';
 import { FakeMachine, FakeProcessHost } from './fakeProcessHost.ts';
+
+export interface ContainerCoreOptions {
+  readonly folder?: string;
+  readonly installationId?: string;
+  readonly limits?: Partial<OrchestratorLimits>;
+}
 
 /** A core with a real store, real records and a real engine; only its process host, which containers do not use, is not. */
 export class ContainerCore implements AsyncDisposable {
@@ -22,7 +28,7 @@ export class ContainerCore implements AsyncDisposable {
   private readonly ownsFolder: boolean;
   private readonly end: () => Promise<void>;
 
-  constructor(engine: ContainerEngine, options: { folder?: string; installationId?: string } = {}) {
+  constructor(engine: ContainerEngine, options: ContainerCoreOptions = {}) {
     this.ownsFolder = options.folder === undefined;
     this.folder = options.folder ?? mkdtempSync(join(tmpdir(), 'ow-core-'));
     this.engine = engine;
@@ -36,6 +42,7 @@ export class ContainerCore implements AsyncDisposable {
       clock: systemClock,
       ids: systemIds,
       logger: nullLogger,
+      limits: options.limits,
     });
     this.end = async () => {
       await this.core.close();

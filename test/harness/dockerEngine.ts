@@ -71,7 +71,7 @@ export class TestEngine implements AsyncDisposable {
     });
     if (!isOver()) return;
     this.child = undefined;
-    throw new Error(`dockerd ended: ${readFileSync(join(this.folder, 'dockerd.log'), 'utf8').slice(-2_000)}`);
+    throw new Error(`dockerd ended: ${this.lastWords()}`);
   }
 
   /** As a crash, or as an orderly end. What ran in it goes on after a crash. */
@@ -82,9 +82,12 @@ export class TestEngine implements AsyncDisposable {
     const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     await exited;
-    // A crash takes its containerd along, but a moment later: the next daemon would wait in vain for one that is dying.
-    if (signal === 'SIGKILL') await endProcesses([this.containerdPid()].filter((pid) => isAlive(pid)));
-    else await waitUntil('containerd has ended', () => !isAlive(this.containerdPid()));
+    // The kernel ends its containerd with it, a little later, and the next daemon would wait in vain for one that is dying,
+    // or for what nobody has collected of it: it takes that for alive, by its number.
+    const containerd = this.containerdPid();
+    if (signal === 'SIGKILL') await endProcesses([containerd].filter((pid) => isAlive(pid)));
+    else await waitUntil('containerd has ended', () => !isAlive(containerd), { limitMs: startLimitMs });
+    rmSync(this.containerdPidFile, { force: true });
   }
 
   /** A client of ours, as the product makes it; `home` is where the person's logins to registries would be. */
@@ -108,7 +111,7 @@ export class TestEngine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child !== undefined) {
+    if (this.child?.exitCode === null && (await this.answers())) {
       spawnSync('sh', [
         '-c',
         `docker --host ${this.address} ps -q | xargs -r docker --host ${this.address} kill`,
@@ -127,6 +130,10 @@ export class TestEngine implements AsyncDisposable {
     await this.dir[Symbol.asyncDispose]();
   }
 
+  private lastWords(): string {
+    return readFileSync(join(this.folder, 'dockerd.log'), 'utf8').slice(-2_000);
+  }
+
   private answers(): Promise<boolean> {
     return new Promise((resolve) => {
       const call = request({ socketPath: this.socketPath, path: '/_ping' }, (response) => {
@@ -138,8 +145,12 @@ export class TestEngine implements AsyncDisposable {
     });
   }
 
+  private get containerdPidFile(): string {
+    return join(this.folder, 'exec/containerd/containerd.pid');
+  }
+
   private containerdPid(): number {
-    const path = join(this.folder, 'exec/containerd/containerd.pid');
+    const path = this.containerdPidFile;
     return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
   }
 

@@ -22,9 +22,20 @@ const calls = [
   'stopContainer',
   'removeContainer',
 ] as const;
+const warmCalls = [
+  'createContainer',
+  'startContainer',
+  'pauseContainer',
+  'unpauseContainer',
+  'attach',
+] as const;
 const moments = ['before', 'during', 'after'] as const;
-/** Each call at each moment so many times: 54 deaths, 500 where CONTAINER_CRASHES says so. */
-const rounds = Math.ceil(Number(process.env['CONTAINER_CRASHES'] ?? 54) / (calls.length * moments.length));
+/** 54, over 500 where everything is tested to the full, or as many as CONTAINER_CRASHES says. */
+const deaths = Number(
+  process.env['CONTAINER_CRASHES'] ?? (process.env['ORCHESTRATOR_TEST_FULL'] === '1' ? 500 : 54),
+);
+/** Each call at each moment, once a round. */
+const rounds = Math.ceil(deaths / (calls.length * moments.length));
 const decoyCount = 200;
 const installationId = 'ab'.repeat(16);
 const label = 'dev.orchestration-workbench.installation';
@@ -54,9 +65,16 @@ describe('a core that is killed', () => {
     },
     600_000,
   );
+
+  it('while it makes and uses a warm container does neither', async () => {
+    for (const call of warmCalls) {
+      for (const moment of ['during', 'after']) await dieAndRecover(call, moment, 'warm');
+    }
+    expect(listing()).toBe(foreign);
+  }, 600_000);
 });
 
-async function dieAndRecover(call: string, moment: string): Promise<void> {
+async function dieAndRecover(call: string, moment: string, mode = ''): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ow-crash-'));
   const program = join(import.meta.dirname, 'fixtures/crashingCore.ts');
   const args = [
@@ -67,6 +85,7 @@ async function dieAndRecover(call: string, moment: string): Promise<void> {
     installationId,
     call,
     moment,
+    mode,
   ];
   const child = spawn(node, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => {
@@ -79,7 +98,7 @@ async function dieAndRecover(call: string, moment: string): Promise<void> {
     const since = Date.now();
     await core.containers.ready();
     // What the engine was still carrying out is there by now, or comes and goes.
-    await waitUntil(`what is ours is what the store knows (${moment} ${call})`, () => {
+    await waitUntil(`what is ours is what the store knows (${mode} ${moment} ${call})`, () => {
       const known = core.containers.list().map(({ id }) => id);
       return JSON.stringify(ours().sort()) === JSON.stringify(known.sort());
     });

@@ -62,3 +62,18 @@ it('drops the oldest, and still knows how much there was', () => {
   expect(next.streamEnds).toEqual({ stdout: 400_000, stderr: 0 });
   next.dispose();
 });
+
+it('lets go of everything, and goes on at the same offset', () => {
+  const record = new FileRecord(dir, 1e6);
+  record.append('stdout', Buffer.from('before'), 1);
+  record.append('stderr', Buffer.from('too'), 1);
+  record.clear();
+  record.clear();
+  expect([record.start, record.end, text(record)]).toEqual([9, 9, '']);
+  record.append('stdout', Buffer.from('after'), 2);
+  record.dispose();
+  expect(readdirSync(dir)).toHaveLength(1);
+  const next = new FileRecord(dir, 1e6);
+  expect([next.start, next.streamEnds, text(next)]).toEqual([9, { stdout: 11, stderr: 3 }, 'after']);
+  next.dispose();
+});

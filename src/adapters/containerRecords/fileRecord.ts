@@ -100,6 +100,15 @@ export class FileRecord implements ContainerRecord, Disposable {
     return pieces;
   }
 
+  clear(): void {
+    if (this.start === this.end) return;
+    // Says how much there was; so it must be there before the others go.
+    this.beginSegment();
+    this.recent.length = 0;
+    for (const { offset } of this.segments.splice(0, this.segments.length - 1))
+      unlinkSync(this.pathOf(offset));
+  }
+
   offsetAt(time: number): number {
     for (const { offset, size } of this.segments) {
       const segment = [...decodeFrames(this.readSegment(offset), offset)];
@@ -179,6 +188,10 @@ export class FileRecord implements ContainerRecord, Disposable {
       this.descriptor ??= openSync(this.pathOf(last.offset), 'a', 0o600);
       return last;
     }
+    return this.beginSegment();
+  }
+
+  private beginSegment(): Segment {
     this.dispose();
     this.descriptor = openSync(this.pathOf(this.end), 'a', 0o600);
     this.fileSize = 0;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
@@ -35,7 +35,10 @@ export function createTaskPlaces(
       await rm(endpointFile, { force: true });
       if (process.platform === 'win32') return;
       await rm(apiSocket, { force: true });
-      await rm(socketFolder, { recursive: true, force: true });
+      // The folder stays: a container that waits for the next execution has it mounted.
+      for (const name of await namesIn(socketFolder)) {
+        await rm(join(socketFolder, name), { recursive: true, force: true });
+      }
     },
     async remove(taskId) {
       const { folder, socketFolder } = pathsOf(taskId);
@@ -90,6 +93,15 @@ function privateFolders(stateDir: string, { folder, apiSocket }: TaskPaths): rea
   if (process.platform === 'win32') return own;
   const sockets = join(apiSocket, '..');
   return sockets === folder ? own : [...own, join(sockets, '..'), sockets];
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch {
+    // Never made: the task was not started yet.
+    return [];
+  }
 }
 
 async function readEndpoint(path: string): Promise<TaskEndpoint | undefined> {

@@ -193,6 +193,10 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
             sizeBytes: image.Size,
             createdAt: Date.parse(image.Created),
             labels: labelsOf(image.Config.Labels),
+            start: {
+              entrypoint: wordsOf(image.Config.Entrypoint),
+              command: wordsOf(image.Config.Cmd),
+            },
           };
         } catch (error) {
           if (statusOf(error) === 404) return undefined;
@@ -261,6 +265,11 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
 /** Null where there are none, which the types do not tell. */
 function labelsOf(labels: Readonly<Record<string, string>> | null): Readonly<Record<string, string>> {
   return labels ?? {};
+}
+
+/** An older image may hold one word as it is. */
+function wordsOf(words: string | readonly string[] | null | undefined): readonly string[] {
+  return typeof words === 'string' ? [words] : (words ?? []);
 }
 
 function labelFilter(labels: Readonly<Record<string, string>>): string[] {

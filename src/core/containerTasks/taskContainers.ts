@@ -152,6 +152,7 @@ export class TaskContainers implements Disposable {
       sessionId: task.sessionId,
       name: `user-${task.id}`.slice(0, 120),
       image: container.image,
+      isWarmable: true,
       entrypoint: container.entrypoint,
       command: container.command,
       workingDir: container.workingDirectory,

@@ -64,6 +64,8 @@ export interface ContainerConfig {
   readonly tty: boolean;
   readonly openInput: boolean;
   readonly health?: HealthCheck | undefined;
+  /** It was warm when it was used: its program was told to a shell that waited, so that it cannot be started again. */
+  readonly isWarm?: boolean | undefined;
 }
 
 export interface CreateContainerRequest {
@@ -92,6 +94,8 @@ export interface CreateContainerRequest {
   readonly removeOnStop?: boolean | undefined;
   readonly tty?: boolean | undefined;
   readonly openInput?: boolean | undefined;
+  /** It is started once and never again: one that waits in the pool may be used, where there is a pool. */
+  readonly isWarmable?: boolean | undefined;
   readonly health?: HealthCheck | undefined;
   /** Over none, which is the default. */
   readonly capabilities?: readonly string[] | undefined;
@@ -119,10 +123,19 @@ export interface ContainerGrant {
 export interface EngineClaim {
   /** 32 hex characters; the label `dev.orchestration-workbench.claim` of what is made has it too. */
   readonly id: string;
-  readonly kind: 'container' | 'network' | 'volume';
+  /** `warm` is a container that waits for its use, `command` one that runs in a container: both end with their core. */
+  readonly kind: 'container' | 'warm' | 'network' | 'volume' | 'command';
   readonly sessionId: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
+  /** Of a command; what it was told is not written down, since it may be a secret. */
+  readonly command?: CommandClaim | undefined;
+}
+
+export interface CommandClaim {
+  readonly containerId: string;
+  readonly program: string;
+  readonly user: string | undefined;
 }
 
 /** Whether a process of it is there, or will be again without our doing. */

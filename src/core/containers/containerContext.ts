@@ -11,3 +11,21 @@ export function containerParts({ containers }: CoreContext): ContainerParts {
     'No container engine is connected to this orchestrator. Start Docker or Podman where it runs, and connect it.',
   );
 }
+
+/**
+ * One step of several that must not keep each other from being taken: what the engine refuses is reported. Errors, after
+ * which none of them makes sense: `container_engine_missing`, `closed`.
+ */
+export async function attempt(
+  { failures }: CoreContext,
+  doing: string,
+  action: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    const failure = OrchestratorError.from(error);
+    if (failure.reason === 'container_engine_missing' || failure.reason === 'closed') throw failure;
+    failures.report(failure, doing);
+  }
+}

@@ -1,33 +1,38 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
-import type { EngineInfo } from '../ports/containerEngine.ts';
+import type { EngineContainerSpec, EngineInfo } from '../ports/containerEngine.ts';
 import { isSessionOpen, type Session } from '../sessions/session.ts';
 import { touchSession } from '../sessions/sessionChanges.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
-import type { Container, CreateContainerRequest } from './container.ts';
+import type { Container, ContainerConfig, CreateContainerRequest } from './container.ts';
 import { createContainer } from './containerChanges.ts';
 import { containerParts } from './containerContext.ts';
 import { checkMounts, policyViolation } from './containerPolicy.ts';
-import type { ContainerReconciler } from './containerReconciler.ts';
 import { containerSpec, nameOf } from './containerSpec.ts';
+import type { EngineClaims } from './engineClaims.ts';
 import type { SessionResources } from './sessionResources.ts';
+
+export interface Specified {
+  readonly spec: EngineContainerSpec;
+  readonly config: ContainerConfig;
+}
 
 /** From a request to a container that is written down: what its session allows, then the claim, then the engine. */
 export class ContainerCreation {
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
-  private readonly reconciler: ContainerReconciler;
+  private readonly claims: EngineClaims;
   private readonly resources: SessionResources;
 
   constructor(
     context: CoreContext,
     sessions: SessionManager,
-    reconciler: ContainerReconciler,
+    claims: EngineClaims,
     resources: SessionResources,
   ) {
     this.context = context;
     this.sessions = sessions;
-    this.reconciler = reconciler;
+    this.claims = claims;
     this.resources = resources;
   }
 
@@ -49,13 +54,14 @@ export class ContainerCreation {
     }
   }
 
-  private async createIn(
-    session: Session,
-    request: CreateContainerRequest,
-    info: EngineInfo,
-  ): Promise<Container> {
-    const { environment, limits, log, clock } = this.context;
-    const { engine, installationId } = containerParts(this.context);
+  /**
+   * What the session allows of a request, as far as the engine and the disk must be asked. The answer makes the
+   * specification for a claim, and says what else is not allowed.
+   */
+  async examine(request: CreateContainerRequest, info: EngineInfo): Promise<(claimId: string) => Specified> {
+    const session = this.sessions.getOpen(request.sessionId);
+    const { environment, limits } = this.context;
+    const { installationId } = containerParts(this.context);
     const allow = request.allow ?? {};
     if (session.config.policy.requireApproval && allow.approved !== true) {
       throw policyViolation('Each container of this session must be approved by a person.', session);
@@ -68,18 +74,45 @@ export class ContainerCreation {
       asksNetwork ? this.resources.networks(session.id) : [],
       asksVolume ? this.resources.volumes(session.id) : [],
     ]);
-    const namesOf = (
-      own: readonly { readonly name: string; readonly engineName: string }[],
-    ): Map<string, string> => new Map(own.map((each) => [each.name, each.engineName]));
     const rules = { session, allow, engine: info, environment, ownVolumes: namesOf(volumes) };
     const mounts = await checkMounts(request.mounts ?? [], rules);
     // It may have been closed while we looked at the disk.
     this.openSession(session.id);
+    const ownNetworks = namesOf(networks);
+    return (claimId) => {
+      const input = { request, session, engine: info, limits, installationId, claimId, ownNetworks };
+      const { spec, config } = containerSpec(input);
+      return { spec: { ...spec, mounts }, config: { ...config, mounts } };
+    };
+  }
+
+  /** Contract 001. Error: `container_limit`. */
+  checkRoom(session: Session): void {
+    const { maxContainers } = session.config;
+    const containers = [...this.context.state.containers.values()].filter(
+      ({ sessionId }) => sessionId === session.id,
+    );
+    const count = containers.length + this.claims.countOf(session.id, 'container');
+    if (maxContainers <= 0 || count < maxContainers) return;
+    throw new OrchestratorError(
+      'RESOURCE_EXHAUSTED',
+      'container_limit',
+      `maximum containers limit reached: ${maxContainers}`,
+    );
+  }
+
+  private async createIn(
+    session: Session,
+    request: CreateContainerRequest,
+    info: EngineInfo,
+  ): Promise<Container> {
+    const { log, clock } = this.context;
+    const { engine } = containerParts(this.context);
+    const specOf = await this.examine(request, info);
     this.checkRoom(session);
-    return this.reconciler.claim('container', session.id, async (claimId) => {
-      const input = { request, session, engine: info, limits, installationId, claimId };
-      const { spec, config } = containerSpec({ ...input, ownNetworks: namesOf(networks) });
-      const created = await engine.createContainer({ ...spec, mounts });
+    return this.claims.make('container', session.id, async (claimId) => {
+      const { spec, config } = specOf(claimId);
+      const created = await engine.createContainer(spec);
       try {
         const container: Container = {
           id: created.id,
@@ -88,7 +121,7 @@ export class ContainerCreation {
           image: spec.image,
           state: 'created',
           health: 'none',
-          config: { ...config, mounts },
+          config,
           createdAt: clock.now(),
           ports: [],
           addresses: {},
@@ -116,19 +149,11 @@ export class ContainerCreation {
       'cannot add container to closed session',
     );
   }
+}
 
-  /** In the words of contract 001. Error: `container_limit`. */
-  private checkRoom(session: Session): void {
-    const { maxContainers } = session.config;
-    const containers = [...this.context.state.containers.values()].filter(
-      ({ sessionId }) => sessionId === session.id,
-    );
-    const count = containers.length + this.reconciler.claimsOf(session.id, 'container');
-    if (maxContainers <= 0 || count < maxContainers) return;
-    throw new OrchestratorError(
-      'RESOURCE_EXHAUSTED',
-      'container_limit',
-      `maximum containers limit reached: ${maxContainers}`,
-    );
-  }
+/** The engine's names by those for people. */
+function namesOf(
+  own: readonly { readonly name: string; readonly engineName: string }[],
+): ReadonlyMap<string, string> {
+  return new Map(own.map(({ name, engineName }) => [name, engineName]));
 }

@@ -87,6 +87,11 @@ export class ContainerKeeper implements Disposable {
     this.captures.delete(id);
   }
 
+  /** Whether what it prints is being recorded: then its end is heard of, too. */
+  isHeard(id: string): boolean {
+    return this.captures.has(id);
+  }
+
   /** Its next end is by our doing. */
   expectEnd(id: string, reason: AskedEnd): void {
     this.asked.set(id, reason);

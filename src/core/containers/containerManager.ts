@@ -21,16 +21,21 @@ import {
   isContainerLive,
 } from './container.ts';
 import { updateContainer } from './containerChanges.ts';
+import { ContainerCommands, type ExecRequest } from './containerCommands.ts';
 import { containerParts } from './containerContext.ts';
 import { ContainerCreation } from './containerCreation.ts';
+import { notRunning } from './containerErrors.ts';
+import { ContainerHousekeeper } from './containerHousekeeper.ts';
 import { ContainerImages } from './containerImages.ts';
 import { ContainerKeeper } from './containerKeeper.ts';
 import { ContainerInputs } from './containerInputs.ts';
 import { ContainerOutput } from './containerOutput.ts';
 import { checkMountsAgain } from './containerPolicy.ts';
 import { ContainerReconciler } from './containerReconciler.ts';
+import { EngineClaims } from './engineClaims.ts';
 import { EngineConnection } from './engineConnection.ts';
 import { SessionResources } from './sessionResources.ts';
+import { WarmPool } from './warmPool.ts';
 
 const defaultGraceMs = 10_000;
 
@@ -39,19 +44,6 @@ export interface ContainerFilter {
   readonly state?: ContainerState | undefined;
   /** Every pair must match. */
   readonly labels?: Labels | undefined;
-}
-
-export interface ExecRequest {
-  readonly command: readonly string[];
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  readonly workingDir?: string | undefined;
-  readonly user?: string | undefined;
-  /** In a terminal of its own: 80 columns and 24 rows when missing, 1 to 1,000 of each. */
-  readonly tty?: boolean | undefined;
-  readonly cols?: number | undefined;
-  readonly rows?: number | undefined;
-  /** Whether something will be written to it; always with a terminal. */
-  readonly openInput?: boolean | undefined;
 }
 
 /**
@@ -65,27 +57,33 @@ export class ContainerManager implements Disposable {
   readonly resources: SessionResources;
   /** What containers have printed and print. */
   readonly output: ContainerOutput;
+  /** Containers that wait to be used. */
+  readonly warm: WarmPool;
   private readonly context: CoreContext;
   private readonly keeper: ContainerKeeper;
-  private readonly reconciler: ContainerReconciler;
+  private readonly commands: ContainerCommands;
   private readonly connection: EngineConnection;
   private readonly inputs: ContainerInputs;
   private readonly creation: ContainerCreation;
-  /** Commands that do not run yet, by container. */
-  private readonly beginning = new Map<string, Set<Promise<EngineExec>>>();
-  private readonly pausing = new Set<string>();
+  private readonly housekeeper: ContainerHousekeeper;
   private readonly disposables = new DisposableStore();
 
   constructor(context: CoreContext, sessions: SessionManager) {
     this.context = context;
     this.keeper = this.disposables.add(new ContainerKeeper(context));
-    this.reconciler = new ContainerReconciler(context, sessions, this.keeper);
-    this.connection = this.disposables.add(new EngineConnection(context, this.keeper, this.reconciler));
+    const claims = new EngineClaims(context);
+    this.commands = this.disposables.add(new ContainerCommands(context, claims));
+    const { keeper, commands } = this;
+    const reconciler = new ContainerReconciler(context, sessions, { keeper, claims, commands });
+    this.connection = this.disposables.add(new EngineConnection(context, { keeper, claims, reconciler }));
     this.inputs = this.disposables.add(new ContainerInputs(context));
     const ready = (): Promise<EngineInfo> => this.connection.ready();
     this.images = new ContainerImages(context, sessions, ready);
-    this.resources = new SessionResources(context, sessions, this.reconciler, ready);
-    this.creation = new ContainerCreation(context, sessions, this.reconciler, this.resources);
+    this.resources = new SessionResources(context, sessions, claims, ready);
+    this.creation = new ContainerCreation(context, sessions, claims, this.resources);
+    const pool = { claims, creation: this.creation, keeper, connect: ready };
+    this.warm = this.disposables.add(new WarmPool(context, sessions, pool));
+    this.housekeeper = this.disposables.add(new ContainerHousekeeper(context, (id) => this.remove(id)));
     this.output = new ContainerOutput(context, this.keeper.onDidRecord, (id) => this.get(id));
   }
 
@@ -114,6 +112,7 @@ export class ContainerManager implements Disposable {
   /** Start-up: takes up what former cores left, if there may be something. Does not wait for it. */
   resume(): void {
     this.connection.resume();
+    this.housekeeper.watch();
   }
 
   /**
@@ -126,8 +125,10 @@ export class ContainerManager implements Disposable {
     return this.creation.create(request, engine);
   }
 
-  /** Makes it and starts it; one that does not start is removed again. */
+  /** Makes it and starts it, or uses a warm one; one that does not start is removed again. */
   async run(request: CreateContainerRequest): Promise<Container> {
+    const warm = await this.warm.take(request);
+    if (warm !== undefined) return warm;
     const { id } = await this.create(request);
     try {
       return await this.start(id);
@@ -141,13 +142,16 @@ export class ContainerManager implements Disposable {
 
   /**
    * Resolves once it runs; it may have ended by then. Does nothing to one that runs. Error besides those of the
-   * engine: `policy_violation` where a path that it mounts leads elsewhere now. What the container's program does is
-   * told by its exit.
+   * engine: `policy_violation` where a path that it mounts leads elsewhere now, `invalid_request` for one that was warm
+   * and has ended. What the container's program does is told by its exit.
    */
   async start(id: string): Promise<Container> {
     const info = await this.connection.ready();
     const container = this.get(id);
     if (isContainerLive(container)) return container;
+    if (container.config.isWarm === true) {
+      throw invalidRequest(`The container "${container.name}" was made to run once. Make a new one.`);
+    }
     const { engine } = containerParts(this.context);
     await checkMountsAgain(container.config.mounts, info, this.context.environment);
     await this.keeper.attach(container);
@@ -192,14 +196,7 @@ export class ContainerManager implements Disposable {
   async pause(id: string): Promise<Container> {
     return this.change(id, async (container) => {
       if (container.state === 'paused') return;
-      this.pausing.add(id);
-      try {
-        // Docker hangs for ever where a command is being begun in what it freezes.
-        await Promise.allSettled([...(this.beginning.get(id) ?? [])]);
-        await containerParts(this.context).engine.pauseContainer(id);
-      } finally {
-        this.pausing.delete(id);
-      }
+      await this.commands.whileNoneBegins(id, () => containerParts(this.context).engine.pauseContainer(id));
     });
   }
 
@@ -248,40 +245,12 @@ export class ContainerManager implements Disposable {
   }
 
   /**
-   * Runs a command in it. The sink hears the output, the answer takes the input and tells the exit code. It lasts as
-   * long as the connection: it is not taken up by another core.
+   * Runs a command in it. The sink hears the output, the answer takes the input and tells the exit code; disposing the
+   * answer ends the command. It lasts no longer than this core: what a core leaves running, the next one ends.
    */
   async exec(id: string, request: ExecRequest, sink: StreamSink): Promise<EngineExec> {
-    if (request.command.length === 0) throw invalidRequest('There is no command to be run.');
-    const { tty = false, cols = 80, rows = 24 } = request;
-    checkInteger(cols, 1, 1_000, 'The number of columns');
-    checkInteger(rows, 1, 1_000, 'The number of rows');
     await this.connection.ready();
-    const container = this.get(id);
-    if (container.state !== 'running' || this.pausing.has(id)) throw notRunning(container);
-    const beginning = containerParts(this.context).engine.exec(
-      id,
-      {
-        command: request.command,
-        env: request.env ?? {},
-        workingDir: request.workingDir,
-        user: request.user,
-        tty,
-        cols,
-        rows,
-        openInput: tty || request.openInput === true,
-      },
-      sink,
-    );
-    const others = this.beginning.get(id) ?? new Set();
-    this.beginning.set(id, others.add(beginning));
-    const exec = await beginning.finally(() => {
-      others.delete(beginning);
-      if (others.size === 0) this.beginning.delete(id);
-    });
-    this.disposables.add(exec);
-    void exec.exitCode.then(() => this.disposables.delete(exec));
-    return exec;
+    return this.commands.run(this.get(id), request, sink);
   }
 
   /** Passes on input to one that was made with `openInput`. */
@@ -330,6 +299,11 @@ export class ContainerManager implements Disposable {
     return waitFor({ read, changes: log.onDidCommit, closes: log.onDidClose, signal });
   }
 
+  /** Removes what is over the limits of what has ended; done once a minute, too. */
+  async tidy(): Promise<void> {
+    await this.housekeeper.tidy();
+  }
+
   /** Everything of a session that is being closed. */
   async removeAllOf(sessionId: string): Promise<void> {
     const { containers, state } = this.context;
@@ -342,6 +316,7 @@ export class ContainerManager implements Disposable {
       return;
     }
     await this.connection.ready();
+    await this.warm.removeAllOf(sessionId);
     await Promise.all(own.map(({ id }) => this.remove(id, { force: true })));
     await this.resources.removeAllOf(sessionId);
   }
@@ -379,12 +354,4 @@ export class ContainerManager implements Disposable {
       updateContainer(tx, before, { ...before, exit });
     });
   }
-}
-
-function notRunning(container: Container): OrchestratorError {
-  return new OrchestratorError(
-    'FAILED_PRECONDITION',
-    'invalid_request',
-    `The container "${container.name}" is not running (${container.state}).`,
-  );
 }

@@ -23,8 +23,9 @@ const newLine = 0x0a;
 
 /** What containers have printed, out of our own record: of ended ones too, and without asking the engine. */
 export class ContainerOutput {
+  /** Something was recorded of the container of this id. */
+  readonly onDidRecord: Event<string>;
   private readonly context: CoreContext;
-  private readonly onDidRecord: Event<string>;
   private readonly get: (id: string) => Container;
 
   constructor(context: CoreContext, onDidRecord: Event<string>, get: (id: string) => Container) {

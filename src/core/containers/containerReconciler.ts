@@ -1,78 +1,52 @@
-import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
+import type { CoreEventData } from '../events/event.ts';
 import type { EngineContainerSummary } from '../ports/containerEngine.ts';
 import { noResourceLimits } from '../resources.ts';
 import { isSessionOpen, type Session } from '../sessions/session.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
-import { type Container, type EngineClaim, isContainerLive } from './container.ts';
+import { type Container, isContainerLive } from './container.ts';
 import { createContainer } from './containerChanges.ts';
-import { containerParts } from './containerContext.ts';
+import type { ContainerCommands } from './containerCommands.ts';
+import { attempt, containerParts } from './containerContext.ts';
 import type { ContainerKeeper } from './containerKeeper.ts';
 import { claimLabel, installationLabel, nameLabel, sessionLabel } from './containerLabels.ts';
+import type { EngineClaims } from './engineClaims.ts';
 
-/** A call that was under way when its core ended may still be carried out by the engine for so long. */
-const claimLeaseMs = 5 * 60_000;
 const batchSize = 8;
 
+type Cleanup = CoreEventData['container.cleanup'];
+
 /**
- * Compares everything of ours that the engine has with what the store knows: on every new connection. What was being
- * made when a core ended was never given to anybody and is removed. What the store knows is looked at. What carries our
- * installation's label and is in no store (a broken one was moved aside) gets a place where a person sees it. What is
- * not ours is never listed.
+ * Compares everything of ours that the engine has with what the store knows: on every new connection, and again and
+ * again after it. What was being made when a core ended was never given to anybody and is removed. What the store knows
+ * is looked at. What carries our installation's label and is in no store (a broken one was moved aside) gets a place
+ * where a person sees it. What is not ours is never listed. One thing that cannot be cleaned up hinders no other.
  */
 export class ContainerReconciler {
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
   private readonly keeper: ContainerKeeper;
+  private readonly claims: EngineClaims;
+  private readonly commands: ContainerCommands;
   private running: Promise<void> | undefined;
   private next: Promise<void> | undefined;
-  /** Claims of calls of this core. */
-  private readonly underWay = new Set<string>();
+  /** What was told in the log: the engine may list a thing again that it is removing. */
+  private readonly told = new Set<string>();
 
-  constructor(context: CoreContext, sessions: SessionManager, keeper: ContainerKeeper) {
+  constructor(
+    context: CoreContext,
+    sessions: SessionManager,
+    parts: {
+      readonly keeper: ContainerKeeper;
+      readonly claims: EngineClaims;
+      readonly commands: ContainerCommands;
+    },
+  ) {
     this.context = context;
     this.sessions = sessions;
-    this.keeper = keeper;
-  }
-
-  /**
-   * Writes down that something is about to be made, makes it, and lets `store` write down that it is there: that
-   * transaction takes the claim away. Where the engine refused, so does this; where nobody knows, the claim stays for
-   * the next comparison.
-   */
-  async claim<T>(
-    kind: EngineClaim['kind'],
-    sessionId: string,
-    make: (claimId: string) => Promise<T>,
-  ): Promise<T> {
-    const { log, ids, clock } = this.context;
-    const claim: EngineClaim = { id: ids.hexId(), kind, sessionId, createdAt: clock.now() };
-    this.underWay.add(claim.id);
-    try {
-      log.commit((tx) => tx.put('engineClaim', claim));
-      const made = await make(claim.id);
-      this.dropClaim(claim.id);
-      return made;
-    } catch (error) {
-      const { info } = containerParts(this.context).engine;
-      // An engine that still answers has refused.
-      if (info !== undefined) this.dropClaim(claim.id);
-      throw error;
-    } finally {
-      this.underWay.delete(claim.id);
-    }
-  }
-
-  /** What is being made in the session right now. */
-  claimsOf(sessionId: string, kind: EngineClaim['kind']): number {
-    return [...this.context.state.engineClaims.values()].filter(
-      (claim) => claim.sessionId === sessionId && claim.kind === kind && this.underWay.has(claim.id),
-    ).length;
-  }
-
-  /** Whether a former core may have asked for something that is not there yet. */
-  hasInheritedClaims(): boolean {
-    return [...this.context.state.engineClaims.keys()].some((id) => !this.underWay.has(id));
+    this.keeper = parts.keeper;
+    this.claims = parts.claims;
+    this.commands = parts.commands;
   }
 
   /** One at a time: who asks meanwhile gets one that begins after. */
@@ -87,56 +61,56 @@ export class ContainerReconciler {
     return this.next;
   }
 
-  /**
-   * One step of several that must not keep each other from being taken: what the engine refuses is reported. Error:
-   * `container_engine_missing`, after which none of them makes sense.
-   */
-  async attempt(doing: string, action: () => Promise<unknown>): Promise<void> {
-    try {
-      await action();
-    } catch (error) {
-      if (OrchestratorError.is(error, 'container_engine_missing')) throw error;
-      this.context.failures.report(error, doing);
-    }
-  }
-
   private begin(): Promise<void> {
     this.running = this.compare().finally(() => (this.running = undefined));
     return this.running;
   }
 
   private async compare(): Promise<void> {
-    const { engine, installationId } = containerParts(this.context);
+    const { engine, installationId, records } = containerParts(this.context);
     const { state } = this.context;
     const ours = { [installationLabel]: installationId };
     const stored = [...state.containers.keys()];
+    const recorded = records.list();
     const listed = new Map((await engine.listContainers(ours)).map((each) => [each.id, each]));
     for (const each of listed.values()) {
-      const claimId = each.labels[claimLabel] ?? '';
-      if (state.containers.has(each.id) || this.underWay.has(claimId)) continue;
-      await this.attempt(`take up the container ${each.name}`, async () => {
-        if (!state.engineClaims.has(claimId)) return this.adopt(each);
-        await engine.removeContainer(each.id);
-        this.dropClaim(claimId);
-      });
+      if (state.containers.has(each.id) || this.claims.isUnderWay(each.labels[claimLabel] ?? '')) continue;
+      await attempt(this.context, `clean up the container ${each.name}`, () => this.settle(each));
     }
     const changed = stored.filter((id) => this.mustLookAt(id, listed.get(id)));
     for (let index = 0; index < changed.length; index += batchSize) {
+      const batch = changed.slice(index, index + batchSize);
       await Promise.all(
-        changed
-          .slice(index, index + batchSize)
-          .map((id) => this.attempt('look at a container', () => this.keeper.refresh(id))),
+        batch.map((id) => attempt(this.context, 'look at a container', () => this.keeper.refresh(id))),
       );
     }
-    await this.reconcileNetworks(ours);
+    await this.commands.endInherited();
+    const used = new Set([...listed.values()].map(({ labels }) => labels[sessionLabel] ?? ''));
+    await this.reconcileNetworks(ours, used);
     await this.reconcileVolumes(ours);
-    this.forgetOld(listed);
+    this.claims.dropOld();
+    for (const id of recorded) if (!state.containers.has(id) && !listed.has(id)) records.remove(id);
   }
 
   private mustLookAt(id: string, listed: EngineContainerSummary | undefined): boolean {
     const container = this.context.state.containers.get(id);
     if (container === undefined) return false;
-    return listed === undefined || isContainerLive(listed) || listed.state !== container.state;
+    if (listed?.state !== container.state) return true;
+    return isContainerLive(listed) && !this.keeper.isHeard(id);
+  }
+
+  /** One that the store does not know. */
+  private async settle(summary: EngineContainerSummary): Promise<void> {
+    const { id, name, labels } = summary;
+    const reason = this.reasonToRemove(labels);
+    const session = this.sessions.find(labels[sessionLabel] ?? '');
+    const isClosing = session !== undefined && !isSessionOpen(session);
+    if (reason === undefined && !isClosing) {
+      await this.adopt(summary);
+      return;
+    }
+    await containerParts(this.context).engine.removeContainer(id);
+    this.tell(id, labels, { kind: 'container', name, reason: reason ?? 'session_closed', removed: true });
   }
 
   private async adopt(summary: EngineContainerSummary): Promise<void> {
@@ -185,47 +159,54 @@ export class ContainerReconciler {
     return this.sessions.ensureDefault(this.context.environment.defaultDirectory());
   }
 
-  /** Networks and volumes are the engine's to remember: what is ours of them goes with its session. */
-  private async reconcileNetworks(ours: Readonly<Record<string, string>>): Promise<void> {
+  /**
+   * Networks and volumes are the engine's to remember: what is ours of them goes with its session. A network of a
+   * session that no store knows holds nothing once no container of the session is there.
+   */
+  private async reconcileNetworks(
+    ours: Readonly<Record<string, string>>,
+    usedSessions: ReadonlySet<string>,
+  ): Promise<void> {
     const { engine } = containerParts(this.context);
     for (const { id, name, labels } of await engine.listNetworks(ours)) {
-      if (!this.isLeftBehind(labels)) continue;
-      await this.attempt(`remove the network ${name}`, () => engine.removeNetwork(id));
+      const sessionId = labels[sessionLabel] ?? '';
+      const isUnknown = this.sessions.find(sessionId) === undefined && !usedSessions.has(sessionId);
+      const reason = this.reasonToRemove(labels) ?? (isUnknown ? 'session_unknown' : undefined);
+      if (reason === undefined || this.claims.isUnderWay(labels[claimLabel] ?? '')) continue;
+      await attempt(this.context, `remove the network ${name}`, async () => {
+        await engine.removeNetwork(id);
+        this.tell(id, labels, { kind: 'network', name, reason, removed: true });
+      });
     }
   }
 
+  /** What is in a volume may be precious: one of a session that no store knows is named, and kept. */
   private async reconcileVolumes(ours: Readonly<Record<string, string>>): Promise<void> {
     const { engine } = containerParts(this.context);
     for (const { name, labels } of await engine.listVolumes(ours)) {
-      if (!this.isLeftBehind(labels)) continue;
-      await this.attempt(`remove the volume ${name}`, () => engine.removeVolume(name));
+      const reason = this.reasonToRemove(labels);
+      if (this.claims.isUnderWay(labels[claimLabel] ?? '')) continue;
+      if (reason !== undefined) {
+        await attempt(this.context, `remove the volume ${name}`, async () => {
+          await engine.removeVolume(name);
+          this.tell(name, labels, { kind: 'volume', name, reason, removed: true });
+        });
+      } else if (this.sessions.find(labels[sessionLabel] ?? '') === undefined) {
+        this.tell(name, labels, { kind: 'volume', name, reason: 'session_unknown', removed: false });
+      }
     }
   }
 
   /** Never finished being made, or of a session that is closed. */
-  private isLeftBehind(labels: Readonly<Record<string, string>>): boolean {
-    const claimId = labels[claimLabel] ?? '';
-    if (this.underWay.has(claimId)) return false;
-    if (this.context.state.engineClaims.has(claimId)) return true;
-    return this.sessions.find(labels[sessionLabel] ?? '')?.state === 'closed';
+  private reasonToRemove(labels: Readonly<Record<string, string>>): Cleanup['reason'] | undefined {
+    if (this.context.state.engineClaims.has(labels[claimLabel] ?? '')) return 'unfinished';
+    return this.sessions.find(labels[sessionLabel] ?? '')?.state === 'closed' ? 'session_closed' : undefined;
   }
 
-  private forgetOld(listed: ReadonlyMap<string, EngineContainerSummary>): void {
-    const { state, clock } = this.context;
-    const { records } = containerParts(this.context);
-    for (const claim of [...state.engineClaims.values()]) {
-      if (clock.now() - claim.createdAt > claimLeaseMs && !this.underWay.has(claim.id)) {
-        this.dropClaim(claim.id);
-      }
-    }
-    for (const id of records.list()) {
-      if (!state.containers.has(id) && !listed.has(id)) records.remove(id);
-    }
-  }
-
-  private dropClaim(id: string): void {
-    this.context.log.commit((tx) => {
-      if (tx.get('engineClaim', id) !== undefined) tx.delete('engineClaim', id);
-    });
+  private tell(id: string, labels: Readonly<Record<string, string>>, cleanup: Cleanup): void {
+    if (this.told.has(id)) return;
+    this.told.add(id);
+    const sessionId = this.sessions.find(labels[sessionLabel] ?? '')?.id;
+    this.context.log.commit((tx) => tx.report('container.cleanup', { sessionId }, cleanup));
   }
 }

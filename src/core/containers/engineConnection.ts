@@ -7,12 +7,22 @@ import { containerParts } from './containerContext.ts';
 import type { ContainerKeeper } from './containerKeeper.ts';
 import { installationLabel } from './containerLabels.ts';
 import type { ContainerReconciler } from './containerReconciler.ts';
+import type { EngineClaims } from './engineClaims.ts';
 
 const firstRetryMs = 1_000;
 /** What ended at the engine meanwhile is to be known, and cleaned up, soon after it is back. */
 const lastRetryMs = 5_000;
-/** When it is looked once more for what the engine was still carrying out when its core ended. */
-const lateLookMs = [250, 500, 1_000, 2_000, 4_000, 30_000];
+/**
+ * When everything is compared again after a new connection, and how often from then on. An engine goes on with what a
+ * core had asked it for that has ended; and events get lost: Docker answers that it tells them before it listens to
+ * them, and does not tell all of new networks and volumes.
+ */
+const soonMs = [250, 500, 1_000, 2_000, 4_000];
+const steadyMs = 60_000;
+
+/** What the engine tells of a container that is no change of it; of every command alone three times. */
+const changesNothing =
+  /^(create|attach|detach|resize|top|exec_\w+|copy|export|commit|archive-path|extract-to-dir)\b/;
 
 /**
  * The connection to the engine. It is made when something is asked of it, or at start where something of ours may be
@@ -21,20 +31,29 @@ const lateLookMs = [250, 500, 1_000, 2_000, 4_000, 30_000];
 export class EngineConnection implements Disposable {
   private readonly context: CoreContext;
   private readonly keeper: ContainerKeeper;
+  private readonly claims: EngineClaims;
   private readonly reconciler: ContainerReconciler;
   private connecting: Promise<EngineInfo> | undefined;
   private watching: Disposable | undefined;
   private retry: Disposable | undefined;
-  private late: Disposable | undefined;
+  private again: Disposable | undefined;
   private retryMs = firstRetryMs;
   private wasConnected = false;
   private isLossTold = false;
   private isDisposed = false;
 
-  constructor(context: CoreContext, keeper: ContainerKeeper, reconciler: ContainerReconciler) {
+  constructor(
+    context: CoreContext,
+    parts: {
+      readonly keeper: ContainerKeeper;
+      readonly claims: EngineClaims;
+      readonly reconciler: ContainerReconciler;
+    },
+  ) {
     this.context = context;
-    this.keeper = keeper;
-    this.reconciler = reconciler;
+    this.keeper = parts.keeper;
+    this.claims = parts.claims;
+    this.reconciler = parts.reconciler;
   }
 
   /** Connected, and everything of ours compared with it. Errors: `container_engine_missing` and those of the engine. */
@@ -56,7 +75,7 @@ export class EngineConnection implements Disposable {
   dispose(): void {
     this.isDisposed = true;
     this.retry?.dispose();
-    this.late?.dispose();
+    this.again?.dispose();
     this.watching?.dispose();
   }
 
@@ -68,10 +87,12 @@ export class EngineConnection implements Disposable {
     // Before anything is listed, so that no change falls between the answer and the listening.
     const watching = await engine.watch(`${installationLabel}=${installationId}`, {
       onEvent: ({ action, containerId }) => {
-        if (isOfNoConsequence(action)) return;
         if (action === 'oom') this.keeper.noteOutOfMemory(containerId);
-        if (this.context.state.containers.has(containerId)) this.keeper.refreshLater(containerId);
-        else if (action === 'create' && this.reconciler.hasInheritedClaims()) this.reconcileAgain();
+        if (this.context.state.containers.has(containerId)) {
+          if (!changesNothing.test(action)) this.keeper.refreshLater(containerId);
+        } else if (action === 'create' && this.claims.inherited().length > 0) {
+          this.reconcileAgain();
+        }
       },
       onEnd: () => {
         if (this.watching === watching) this.lose();
@@ -83,11 +104,10 @@ export class EngineConnection implements Disposable {
     this.retryMs = firstRetryMs;
     this.wasConnected = true;
     this.isLossTold = false;
-    this.lookForLate();
+    this.lookAgain();
     return info;
   }
 
-  /** The engine has just carried out what a former core had asked it for. */
   private reconcileAgain(): void {
     this.reconciler.reconcile().catch((error: unknown) => {
       this.context.failures.report(error, 'compare our containers with those of the engine');
@@ -96,21 +116,20 @@ export class EngineConnection implements Disposable {
     });
   }
 
-  /** Not every engine tells of new networks and volumes with their labels. */
-  private lookForLate(turn = 0): void {
-    const delayMs = lateLookMs[turn];
-    this.late?.dispose();
-    if (this.isDisposed || delayMs === undefined || !this.reconciler.hasInheritedClaims()) return;
-    this.late = this.context.clock.setTimer(delayMs, () => {
-      this.reconcileAgain();
-      this.lookForLate(turn + 1);
+  private lookAgain(turn = 0): void {
+    this.again?.dispose();
+    if (this.isDisposed) return;
+    this.again = this.context.clock.setTimer(soonMs[turn] ?? steadyMs, () => {
+      const { containers, engineClaims } = this.context.state;
+      if (containers.size + engineClaims.size > 0) this.reconcileAgain();
+      this.lookAgain(turn + 1);
     });
   }
 
   private lose(): void {
     const { watching } = this;
     this.watching = undefined;
-    this.late?.dispose();
+    this.again?.dispose();
     watching?.dispose();
     this.connecting = undefined;
     if (this.isDisposed) return;
@@ -146,9 +165,4 @@ export class EngineConnection implements Disposable {
     this.retryMs = Math.min(lastRetryMs, 2 * retryMs);
     this.retry = this.context.clock.setTimer(retryMs, () => this.reconnect());
   }
-}
-
-/** Commands in containers, also those that look after their health, several a second: none of them changes its state. */
-function isOfNoConsequence(action: string): boolean {
-  return /^(exec_|attach|resize|top|copy|export|archive-path|extract-to-dir)/.test(action);
 }

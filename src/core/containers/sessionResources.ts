@@ -3,10 +3,10 @@ import type { CoreContext } from '../context.ts';
 import type { EngineInfo } from '../ports/containerEngine.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { invalidRequest, validName } from '../text.ts';
-import { containerParts } from './containerContext.ts';
+import { attempt, containerParts } from './containerContext.ts';
 import { engineName, installationLabel, nameLabel, ownLabels, sessionLabel } from './containerLabels.ts';
 import { policyViolation } from './containerPolicy.ts';
-import type { ContainerReconciler } from './containerReconciler.ts';
+import type { EngineClaims } from './engineClaims.ts';
 
 /** A network of a session's own. */
 export interface SessionNetwork {
@@ -31,18 +31,18 @@ export interface SessionVolume {
 export class SessionResources {
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
-  private readonly reconciler: ContainerReconciler;
+  private readonly claims: EngineClaims;
   private readonly ready: () => Promise<EngineInfo>;
 
   constructor(
     context: CoreContext,
     sessions: SessionManager,
-    reconciler: ContainerReconciler,
+    claims: EngineClaims,
     ready: () => Promise<EngineInfo>,
   ) {
     this.context = context;
     this.sessions = sessions;
-    this.reconciler = reconciler;
+    this.claims = claims;
     this.ready = ready;
   }
 
@@ -63,7 +63,7 @@ export class SessionResources {
     await this.ready();
     if ((await this.networks(sessionId)).some((network) => network.name === clean)) throw taken(clean);
     const { engine, installationId } = containerParts(this.context);
-    await this.reconciler.claim('network', sessionId, (claimId) =>
+    await this.claims.make('network', sessionId, (claimId) =>
       engine.createNetwork({
         name: engineName(clean, claimId),
         isInternal: options.isInternal,
@@ -100,7 +100,7 @@ export class SessionResources {
     await this.ready();
     if ((await this.volumes(sessionId)).some((volume) => volume.name === clean)) throw taken(clean);
     const { engine, installationId } = containerParts(this.context);
-    return this.reconciler.claim('volume', sessionId, async (claimId) => {
+    return this.claims.make('volume', sessionId, async (claimId) => {
       const labels = ownLabels({ installationId, sessionId, claimId, name: clean });
       await engine.createVolume({ name: engineName(clean, claimId), labels });
       return { name: clean, engineName: engineName(clean, claimId), sessionId };
@@ -130,10 +130,10 @@ export class SessionResources {
   async removeAllOf(sessionId: string): Promise<void> {
     const { engine } = containerParts(this.context);
     for (const { id, name } of await this.networks(sessionId)) {
-      await this.reconciler.attempt(`remove the network ${name}`, () => engine.removeNetwork(id));
+      await attempt(this.context, `remove the network ${name}`, () => engine.removeNetwork(id));
     }
     for (const { engineName: volume, name } of await this.volumes(sessionId)) {
-      await this.reconciler.attempt(`remove the volume ${name}`, () => engine.removeVolume(volume));
+      await attempt(this.context, `remove the volume ${name}`, () => engine.removeVolume(volume));
     }
   }
 

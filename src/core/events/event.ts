@@ -112,6 +112,13 @@ export interface CoreEventData {
   /** It did not start, ran out of memory, or was gone. */
   'container.error': { readonly name: string; readonly reason: string; readonly error: string };
   'container.removed': { readonly name: string };
+  /** Nobody asked for it: something of ours was cleaned up, or was found and is kept because it may be precious. */
+  'container.cleanup': {
+    readonly kind: 'container' | 'network' | 'volume' | 'command' | 'output';
+    readonly name: string;
+    readonly reason: CleanupReason;
+    readonly removed: boolean;
+  };
   /** Something was asked for that the session does not allow. */
   'policy.violation': { readonly message: string };
   'run.updated': { readonly is_aborting: boolean };
@@ -142,5 +149,19 @@ interface TaskEventData {
   /** 0 to 1. */
   readonly progress: number;
 }
+/**
+ * `unfinished`: a core ended while it was made. `core_ended`, `let_go`: a command whose core ended, or whoever began it. `too_old`, `too_much`: over the
+ * limits for what has ended. `session_unknown`: of a store that is no more. `state_directory_missing`: of a state
+ * directory that is no more.
+ */
+export type CleanupReason =
+  | 'unfinished'
+  | 'core_ended'
+  | 'let_go'
+  | 'session_closed'
+  | 'session_unknown'
+  | 'state_directory_missing'
+  | 'too_old'
+  | 'too_much';
 
 export type CoreEventType = keyof CoreEventData;

@@ -250,6 +250,13 @@ export interface EngineImage {
   readonly sizeBytes: number;
   readonly createdAt: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** What it starts by itself; known where it was inspected. */
+  readonly start?: ImageStart | undefined;
+}
+
+export interface ImageStart {
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
 }
 
 export interface ImageTaskOptions {

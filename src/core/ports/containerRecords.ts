@@ -23,6 +23,8 @@ export interface ContainerRecord {
   append(stream: OutputStream, data: Uint8Array, time: number): void;
   /** At most `maxBytes` from `from`, or from the first offset after it that is still held. */
   read(from: number, maxBytes: number): RecordedOutput[];
+  /** Lets go of all the output that is held. Offsets go on where they are. */
+  clear(): void;
   /** Where the output of a time (milliseconds since the epoch) begins. */
   offsetAt(time: number): number;
 }

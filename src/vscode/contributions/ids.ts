@@ -57,6 +57,9 @@ export const settingIds = {
   terminalEndedQuota: 'orchestrator.terminal.endedRecordsMiB',
   terminalCpuThreshold: 'orchestrator.terminal.cpuThresholdPercent',
   terminalMemoryThreshold: 'orchestrator.terminal.memoryThresholdMiB',
+  containersKeepEnded: 'orchestrator.containers.keepEndedDays',
+  containersEndedQuota: 'orchestrator.containers.endedRecordsMiB',
+  containersWarm: 'orchestrator.containers.warm',
   runShell: 'orchestrator.run.shell',
   runOpenIn: 'orchestrator.run.openIn',
   runMaxConcurrent: 'orchestrator.run.maxConcurrent',
@@ -84,6 +87,9 @@ export interface SettingTypes {
   [settingIds.terminalEndedQuota]: number;
   [settingIds.terminalCpuThreshold]: number;
   [settingIds.terminalMemoryThreshold]: number;
+  [settingIds.containersKeepEnded]: number;
+  [settingIds.containersEndedQuota]: number;
+  [settingIds.containersWarm]: number;
   [settingIds.runShell]: string;
   [settingIds.runOpenIn]: 'editor' | 'panel' | 'none';
   [settingIds.runMaxConcurrent]: number;

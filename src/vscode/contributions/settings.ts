@@ -139,6 +139,36 @@ const terminal: SettingGroup = {
 };
 
 const run: SettingGroup = {
+  [s.containersKeepEnded]: {
+    type: 'integer',
+    default: 14,
+    minimum: 0,
+    maximum: 3_650,
+    scope: 'machine-overridable',
+    order: 40,
+    markdownDescription:
+      'Days after which an ended container is removed, with what it has written and its output. The event log names each of them. 0 keeps them. Takes effect after a reload.',
+  },
+  [s.containersEndedQuota]: {
+    type: 'integer',
+    default: 1_024,
+    minimum: 0,
+    maximum: 1_048_576,
+    scope: 'machine-overridable',
+    order: 41,
+    markdownDescription:
+      'MiB of output that are kept of all ended containers together; the oldest is let go of first, and its container stays. 0 sets no limit. Takes effect after a reload.',
+  },
+  [s.containersWarm]: {
+    type: 'integer',
+    default: 0,
+    minimum: 0,
+    maximum: 8,
+    scope: 'machine-overridable',
+    order: 42,
+    markdownDescription:
+      'Containers that are kept started and paused for the next execution of each container task, which then begins in a tenth of the time. Each takes some memory, and is removed after ten minutes without use. 0 keeps none. Takes effect after a reload.',
+  },
   [s.runShell]: {
     type: 'string',
     default: '',
