@@ -179,16 +179,11 @@ export class ContainerKeeper implements Disposable {
     this.context.log.commit((tx) => {
       const before = tx.get('container', id);
       if (before === undefined) return;
-      const { state, health, startedAt, ports, addresses } = seen;
-      const after = {
-        ...before,
-        state,
-        health,
-        startedAt,
-        ports,
-        addresses,
-        exit: this.exitOf(before, seen),
-      };
+      const { state, health, startedAt } = seen;
+      // The engine gives them back at some moment after the end.
+      const { ports, addresses } = state === 'exited' ? { ports: [], addresses: {} } : seen;
+      const exit = this.exitOf(before, seen);
+      const after = { ...before, state, health, startedAt, ports, addresses, exit };
       updateContainer(tx, before, after);
     });
   }
