@@ -55,8 +55,9 @@ export class ContainerReconciler {
       return made;
     } catch (error) {
       const { info } = containerParts(this.context).engine;
+      const isUnknown = OrchestratorError.is(error) && error.code === 'UNAVAILABLE';
       // An engine that still answers has refused.
-      if (info !== undefined) this.dropClaim(claim.id);
+      if (info !== undefined && !isUnknown) this.dropClaim(claim.id);
       throw error;
     } finally {
       this.underWay.delete(claim.id);
