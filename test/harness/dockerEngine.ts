@@ -1,7 +1,16 @@
 // A real Docker engine of the tests' own, and an image to run in it. Needs root on Linux; what is missing is installed.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { createDockerEngine } from '../../src/adapters/docker/dockerEngine.ts';
@@ -58,20 +67,29 @@ export class TestEngine implements AsyncDisposable {
     return `unix://${this.socketPath}`;
   }
 
-  /** Starts the daemon and waits until it answers. */
+  /** Starts the daemon and waits until it answers; one that gives up is started again, as a service manager would. */
   async begin(): Promise<void> {
-    const log = openSync(join(this.folder, 'dockerd.log'), 'a');
     // Two that start at once take each other's firewall rules away.
     using _ = await fileLock('/tmp/ow-dockerd-start.lock');
+    for (let attempt = 1; ; attempt += 1) {
+      if (await this.tryToBegin()) return;
+      // What is left of the last one, such as a containerd that is just ending, may have been in its way.
+      if (attempt === 3) throw new Error(`dockerd ended ${attempt} times: ${this.lastWords()}`);
+    }
+  }
+
+  private async tryToBegin(): Promise<boolean> {
+    const log = openSync(join(this.folder, 'dockerd.log'), 'a');
     const child = spawn('dockerd', this.args, { stdio: ['ignore', log, log] });
+    closeSync(log);
     this.child = child;
     const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
     await waitUntil('dockerd answers', async () => isOver() || (await this.answers()), {
       limitMs: startLimitMs,
     });
-    if (!isOver()) return;
+    if (!isOver()) return true;
     this.child = undefined;
-    throw new Error(`dockerd ended: ${this.lastWords()}`);
+    return false;
   }
 
   /** As a crash, or as an orderly end. What ran in it goes on after a crash. */

@@ -314,7 +314,7 @@ describe('over ssh', () => {
     server.breakConnections();
     await ended.promise;
     await docker.listImages().catch((error: unknown) => {
-      expect(error).toMatchObject({ reason: 'container_engine_missing' });
+      expect(error).toMatchObject({ code: 'UNAVAILABLE' });
     });
     expect(await docker.listImages()).toHaveLength(1);
   });

@@ -305,6 +305,11 @@ describe('an image is imported', () => {
     await expect(images.import({ sessionId, path, tag: 'imported:mine' })).rejects.toMatchObject({
       reason: 'container_engine_failed',
     });
+    // The engine answers before it has read it all, and hangs up.
+    writeFileSync(path, randomBytes(30_000_000));
+    await expect(images.import({ sessionId, path, tag: 'imported:mine' })).rejects.toMatchObject({
+      reason: 'container_engine_failed',
+    });
     expect(fixture.core.containers.engine).toBeDefined();
   });
 });

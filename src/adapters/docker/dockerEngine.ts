@@ -13,7 +13,7 @@ import type {
 } from '../../core/ports/containerEngine.ts';
 import { containerOf, createOptions, summaryOf, usageOf } from './containerShapes.ts';
 import { type ConnectedEngine, EngineFinder } from './engineFinder.ts';
-import { engineError, engineWords, isUnreachable, statusOf } from './engineErrors.ts';
+import { brokenOff, engineError, engineWords, isUnreachable, statusOf } from './engineErrors.ts';
 import { initializeEngine } from './engineSetup.ts';
 import { detachKeys, inputOf, startExec } from './execs.ts';
 import { buildImage, importImage, pullImage } from './imageTasks.ts';
@@ -50,7 +50,8 @@ export function createDockerEngine(options: DockerEngineOptions): ContainerEngin
     try {
       return await engine.calls.untilLost(action(engine.docker, engine));
     } catch (error) {
-      if (isUnreachable(error)) finder.lose(engine);
+      // One that hangs up on one call goes on with the others.
+      if (isUnreachable(error) && !(await finder.isGone(engine))) throw brokenOff(error, doing);
       throw engineError(error, doing);
     }
   };

@@ -60,6 +60,16 @@ export function engineError(error: unknown, doing: string): OrchestratorError {
   return new OrchestratorError(code, reason, message, { cause: error });
 }
 
+/** One call broke off, and the engine is there: nobody knows whether it was carried out. */
+export function brokenOff(error: unknown, doing: string): OrchestratorError {
+  return new OrchestratorError(
+    'UNAVAILABLE',
+    'container_engine_failed',
+    `The container engine hung up while it was to ${doing} (${engineWords(error)}). Look whether it did, and try again.`,
+    { cause: error },
+  );
+}
+
 function isLoginMissing(words: string): boolean {
   return /no basic auth credentials|authentication required|unauthorized|requested access .* denied/i.test(
     words,

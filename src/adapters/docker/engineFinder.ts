@@ -100,6 +100,18 @@ export class EngineFinder implements Disposable {
     return (await this.connect()).info;
   }
 
+  /** Whether it does not answer any more, and not only one connection to it broke: then it is lost. */
+  async isGone(engine: ConnectedEngine): Promise<boolean> {
+    if (this.engine !== engine) return true;
+    try {
+      await withLimit(engine.docker.ping());
+      return false;
+    } catch {
+      this.lose(engine);
+      return true;
+    }
+  }
+
   /** It does not answer any more: the next call looks again. */
   lose(engine: ConnectedEngine): void {
     if (this.engine !== engine) return;

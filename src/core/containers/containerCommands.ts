@@ -82,7 +82,7 @@ export class ContainerCommands implements Disposable {
     try {
       exec = await this.begin(container.id, spec, sink);
     } catch (error) {
-      this.claims.fail(claim.id);
+      this.claims.fail(claim.id, error);
       throw error;
     }
     this.disposables.add(exec);

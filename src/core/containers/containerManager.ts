@@ -339,8 +339,8 @@ export class ContainerManager implements Disposable {
   }
 
   private noteFailedStart(id: string, error: OrchestratorError): void {
-    // Nobody knows: whoever connects again looks at it.
-    if (error.reason === 'container_engine_missing' || error.reason === 'closed') return;
+    // Nobody knows: whoever connects again, or hears of its start, looks at it.
+    if (error.code === 'UNAVAILABLE' || error.reason === 'closed') return;
     const { log, clock } = this.context;
     log.commit((tx) => {
       const before = tx.get('container', id);

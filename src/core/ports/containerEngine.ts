@@ -5,7 +5,8 @@ import type { ResourceLimits, ResourceUsage } from '../resources.ts';
 /**
  * A container engine that speaks the Docker Engine API: Docker, or Podman's compatible socket. It knows nothing of
  * sessions and decides nothing. Errors of every call: `container_engine_missing` where none can be reached,
- * `container_engine_failed` with the engine's own words where it refuses.
+ * `container_engine_failed` with the engine's own words where it refuses, and with the code UNAVAILABLE where it hung
+ * up and nobody knows whether it has done it.
  */
 export interface ContainerEngine extends Disposable {
   /** The engine that answered last; undefined before the first answer and after the connection was lost. */
