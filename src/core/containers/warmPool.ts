@@ -92,7 +92,7 @@ export class WarmPool implements Disposable {
     try {
       return await this.takeReady(request);
     } catch (error) {
-      this.context.logger.debug('No warm container could be used', error);
+      this.context.logger.info('No warm container could be used', error);
       return undefined;
     }
   }
@@ -235,7 +235,7 @@ export class WarmPool implements Disposable {
       .catch((error: unknown) => {
         // Nobody waits for it: what is asked for is made without it.
         if (isFilling) shape.isHopeless = true;
-        this.context.logger.debug('No warm container could be made or removed', error);
+        this.context.logger.info(`No warm container could be made or removed: ${String(error)}`);
       })
       .finally(() => {
         filled();
