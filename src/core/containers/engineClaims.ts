@@ -1,3 +1,4 @@
+import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import type { CommandClaim, EngineClaim } from './container.ts';
 import { containerParts } from './containerContext.ts';
@@ -31,7 +32,7 @@ export class EngineClaims {
       this.drop(id);
       return made;
     } catch (error) {
-      this.fail(id);
+      this.fail(id, error);
       throw error;
     } finally {
       this.leave(id);
@@ -63,9 +64,10 @@ export class EngineClaims {
     });
   }
 
-  /** An engine that still answers has refused; of one that does not, nobody knows. */
-  fail(id: string): void {
-    if (containerParts(this.context).engine.info !== undefined) this.drop(id);
+  /** An engine that still answers has refused; of one that does not, or that failed in the middle, nobody knows. */
+  fail(id: string, error: unknown): void {
+    const isUnclear = OrchestratorError.is(error) && error.code === 'INTERNAL';
+    if (containerParts(this.context).engine.info !== undefined && !isUnclear) this.drop(id);
     this.leave(id);
   }
 

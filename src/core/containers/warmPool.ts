@@ -78,6 +78,11 @@ export class WarmPool implements Disposable {
     this.connect = parts.connect;
   }
 
+  /** Whether none waits and none is being made or removed. */
+  get isEmpty(): boolean {
+    return [...this.shapes.values()].every(({ lives }) => lives.size === 0);
+  }
+
   /** How many wait to be used. */
   get size(): number {
     return [...this.shapes.values()].reduce((sum, { ready }) => sum + ready.length, 0);
@@ -88,7 +93,7 @@ export class WarmPool implements Disposable {
    * any other, and the errors are those of that. From the first request of a kind on, the next one finds one.
    */
   async take(request: CreateContainerRequest): Promise<Container | undefined> {
-    if (this.context.limits.warmContainers === 0 || !isPoolable(request)) return undefined;
+    if (this.isDisposed || this.context.limits.warmContainers === 0 || !isPoolable(request)) return undefined;
     try {
       return await this.takeReady(request);
     } catch (error) {
