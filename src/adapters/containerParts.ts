@@ -25,6 +25,7 @@ export function createContainerParts(options: ContainerPartsOptions): ContainerP
     engine,
     records,
     installationId: installationId(stateDir, ids),
+    stateDirectory: stateDir,
     dispose: () => {
       engine.dispose();
       records.dispose();

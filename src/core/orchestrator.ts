@@ -253,7 +253,7 @@ export class Orchestrator {
   async close(): Promise<void> {
     if (this.disposables.isDisposed) return;
     this._isReady = false;
-    if (this.containers.warm.size > 0) await this.containers.warm.close();
+    if (!this.containers.warm.isEmpty) await this.containers.warm.close();
     this.hostEvents.dispose();
     this.runs.executor.flush();
     this.disposables.dispose();

@@ -38,7 +38,12 @@ export class ContainerCore implements AsyncDisposable {
       store,
       processHost: new FakeProcessHost(new FakeMachine()),
       environment: createSystemEnvironment({ version: 'test' }),
-      containers: { engine, records, installationId: options.installationId ?? 'a'.repeat(32) },
+      containers: {
+        engine,
+        records,
+        installationId: options.installationId ?? 'a'.repeat(32),
+        stateDirectory: this.folder,
+      },
       clock: systemClock,
       ids: systemIds,
       logger: nullLogger,

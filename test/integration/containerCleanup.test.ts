@@ -82,6 +82,33 @@ it('removes what came late for a closed session, keeps what may be precious of a
   engine.docker('network', 'rm', 'used-network');
 });
 
+it('names containers of a state directory that is no more, and leaves them', async () => {
+  const gone = await tempDir('ow-gone');
+  await using other = new ContainerCore(engine.client(), {
+    folder: gone.path,
+    installationId: 'c'.repeat(32),
+  });
+  const session = await (await other.start()).sessions.create({ cwd: dir.path });
+  const { id } = await other.create(session.id, 'sleep 600', { name: 'left' });
+  await other.core.containers.start(id);
+  await using beside = new ContainerCore(engine.client());
+  await (await beside.start()).containers.ready();
+  expect(cleanups(beside.core)).toEqual([]);
+  await other.close();
+  await gone[Symbol.asyncDispose]();
+
+  await using next = new ContainerCore(engine.client(), { folder: dir.path, installationId });
+  const core = await next.start();
+  await core.containers.ready();
+  const name = expect.stringMatching(/^left-/) as string;
+  expect(cleanups(core)).toEqual([
+    { kind: 'container', name, reason: 'state_directory_missing', removed: false },
+  ]);
+  expect(core.containers.list()).toEqual([]);
+  expect(engine.docker('ps', '--quiet', '--no-trunc')).toBe(id);
+  engine.docker('rm', '--force', id);
+});
+
 it('goes on where one thing cannot be cleaned up', async () => {
   const options = { folder: dir.path, installationId };
   await using first = new ContainerCore(engine.client(), options);

@@ -105,6 +105,12 @@ async function dieAndRecover(call: string, moment: string, mode = ''): Promise<v
     for (const { id, startedAt } of core.containers.list()) {
       if (startedAt === undefined) continue;
       if (core.containers.get(id).state === 'paused') await core.containers.unpause(id);
+      await waitUntil(
+        'it has printed everything, or ended before',
+        async () =>
+          core.containers.get(id).state !== 'running' || (await next.output(id)).includes('line 399\n'),
+      );
+      await core.containers.stop(id, { graceMs: 0 });
       await core.containers.waitForExit(id);
       const output = await next.output(id);
       expect(output).toBe(`${engine.docker('logs', id)}\n`);

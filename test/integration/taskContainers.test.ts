@@ -11,7 +11,7 @@ import { systemIds } from '../../src/base/ids.ts';
 import { nullLogger } from '../../src/base/logger.ts';
 import type { ContainerTask } from '../../src/core/containerTasks/containerTask.ts';
 import type { ContainerTaskManager } from '../../src/core/containerTasks/containerTaskManager.ts';
-import { Orchestrator } from '../../src/core/orchestrator.ts';
+import { Orchestrator, type OrchestratorLimits } from '../../src/core/orchestrator.ts';
 import { createProcessHostClient } from '../../src/processHost/client.ts';
 import { parseContainerTaskManifest } from '../../src/protocol/containerTaskManifest.ts';
 import { TestEngine } from '../harness/dockerEngine.ts';
@@ -58,7 +58,7 @@ interface OpenedCore {
   close(): Promise<void>;
 }
 
-async function openCore(): Promise<OpenedCore> {
+async function openCore(limits: Partial<OrchestratorLimits> = {}): Promise<OpenedCore> {
   const stateDir = join(root, 'state');
   const { store } = openSqliteStore(join(stateDir, 'orchestrator.db'));
   const records = createFileRecords(join(stateDir, 'containers'), 256 * 1024 * 1024);
@@ -79,6 +79,7 @@ async function openCore(): Promise<OpenedCore> {
     clock: systemClock,
     ids: systemIds,
     logger: nullLogger,
+    limits,
   });
   const tasks = core.containerTasks;
   if (tasks === undefined) throw new Error('no container tasks');
@@ -143,6 +144,25 @@ describe('a task in a container', () => {
     await start(socketRequests + seedProgram + seedExamples, { network: 'none' });
     expect(await opened.tasks.waitForEnd('task-001')).toMatchObject({ state: 'succeeded' });
     expect(opened.told).toEqual(seedMessages);
+  });
+
+  it('calls back from a container that was waiting for it, too', async () => {
+    await opened.close();
+    opened = await openCore({ warmContainers: 1 });
+    const { containers } = opened.core;
+    // The image has no shell of its own.
+    const mounts = [
+      { source: join(root, 'task.py'), target: '/task.py', isReadOnly: true },
+      { source: '/bin/busybox', target: '/bin/sh', isReadOnly: true },
+    ];
+    for (const isWarm of [undefined, true, true]) {
+      opened.told.length = 0;
+      await start(socketRequests + seedProgram + seedExamples, { network: 'none', mounts });
+      expect(await opened.tasks.waitForEnd('task-001')).toMatchObject({ state: 'succeeded' });
+      expect(opened.told).toEqual(seedMessages);
+      expect(containers.list().map(({ config }) => config.isWarm)).toEqual([isWarm]);
+      await waitUntil('the next one waits', () => containers.warm.size === 1);
+    }
   });
 
   it('fails by the exit code of its program, and names memory as the reason', async () => {

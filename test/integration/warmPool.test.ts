@@ -91,7 +91,7 @@ it('uses each once, and none for another session or another kind', async () => {
 });
 
 it('removes what waited for too long, and what waits when its core is closed', async () => {
-  await using fixture = new PooledCore({ warmIdleMs: 1_500 });
+  await using fixture = new PooledCore({ warmIdleMs: 3_000 });
   const { sessions, containers } = await fixture.start();
   const session = await fixture.session();
   await fixture.run(session.id, 'true');

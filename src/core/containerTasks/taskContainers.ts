@@ -128,7 +128,8 @@ export class TaskContainers implements Disposable {
     const source = this.required();
     await source.ready();
     const [known] = source.list({ labels: { [runLabel]: run.id } });
-    if (known !== undefined) return known;
+    // One that no core lived to start is made anew.
+    if (known !== undefined && (known.startedAt !== undefined || known.exit !== undefined)) return known;
     await this.removeAll(task.id);
     const endpoint = await this.places.readEndpoint(task.id);
     const { container } = task.manifest;

@@ -22,7 +22,7 @@ export interface ExecRequest {
 }
 
 /** In the environment of a command and of all that it starts, with its claim: so it is found again, and nothing else is. */
-export const commandVariable = 'ORCHESTRATOR_COMMAND';
+const commandVariable = 'ORCHESTRATOR_COMMAND';
 
 /** The engine may still begin a command for so long after the core that asked for it has ended. */
 const lateBeginMs = 5_000;

@@ -61,7 +61,7 @@ export class ContainerCreation {
   async examine(request: CreateContainerRequest, info: EngineInfo): Promise<(claimId: string) => Specified> {
     const session = this.sessions.getOpen(request.sessionId);
     const { environment, limits } = this.context;
-    const { installationId } = containerParts(this.context);
+    const { installationId, stateDirectory } = containerParts(this.context);
     const allow = request.allow ?? {};
     if (session.config.policy.requireApproval && allow.approved !== true) {
       throw policyViolation('Each container of this session must be approved by a person.', session);
@@ -80,7 +80,8 @@ export class ContainerCreation {
     this.openSession(session.id);
     const ownNetworks = namesOf(networks);
     return (claimId) => {
-      const input = { request, session, engine: info, limits, installationId, claimId, ownNetworks };
+      const own = { installationId, stateDirectory, claimId, ownNetworks };
+      const input = { request, session, engine: info, limits, ...own };
       const { spec, config } = containerSpec(input);
       return { spec: { ...spec, mounts }, config: { ...config, mounts } };
     };

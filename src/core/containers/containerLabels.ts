@@ -6,6 +6,8 @@ export const labelPrefix = 'dev.orchestration-workbench.';
 export const installationLabel = `${labelPrefix}installation`;
 export const sessionLabel = `${labelPrefix}session`;
 export const claimLabel = `${labelPrefix}claim`;
+/** Where its installation keeps its state, on the machine that made it. */
+export const stateDirectoryLabel = `${labelPrefix}state-directory`;
 /** The name that a person gave it: the engine's own names must be unique among all. */
 export const nameLabel = `${labelPrefix}name`;
 
@@ -14,8 +16,11 @@ export function ownLabels(options: {
   readonly sessionId: string;
   readonly claimId: string;
   readonly name: string;
+  readonly stateDirectory?: string | undefined;
 }): Labels {
+  const { stateDirectory } = options;
   return {
+    ...(stateDirectory === undefined ? {} : { [stateDirectoryLabel]: stateDirectory }),
     [installationLabel]: options.installationId,
     [sessionLabel]: options.sessionId,
     [claimLabel]: options.claimId,

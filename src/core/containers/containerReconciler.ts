@@ -9,7 +9,13 @@ import { createContainer } from './containerChanges.ts';
 import type { ContainerCommands } from './containerCommands.ts';
 import { attempt, containerParts } from './containerContext.ts';
 import type { ContainerKeeper } from './containerKeeper.ts';
-import { claimLabel, installationLabel, nameLabel, sessionLabel } from './containerLabels.ts';
+import {
+  claimLabel,
+  installationLabel,
+  nameLabel,
+  sessionLabel,
+  stateDirectoryLabel,
+} from './containerLabels.ts';
 import type { EngineClaims } from './engineClaims.ts';
 
 const batchSize = 8;
@@ -30,6 +36,7 @@ export class ContainerReconciler {
   private readonly commands: ContainerCommands;
   private running: Promise<void> | undefined;
   private next: Promise<void> | undefined;
+  private hasSoughtAbandoned = false;
   /** What was told in the log: the engine may list a thing again that it is removing. */
   private readonly told = new Set<string>();
 
@@ -89,6 +96,7 @@ export class ContainerReconciler {
     await this.reconcileNetworks(ours, used);
     await this.reconcileVolumes(ours);
     this.claims.dropOld();
+    await this.seekAbandoned();
     for (const id of recorded) if (!state.containers.has(id) && !listed.has(id)) records.remove(id);
   }
 
@@ -194,6 +202,26 @@ export class ContainerReconciler {
       } else if (this.sessions.find(labels[sessionLabel] ?? '') === undefined) {
         this.tell(name, labels, { kind: 'volume', name, reason: 'session_unknown', removed: false });
       }
+    }
+  }
+
+  /**
+   * Once a core: containers of another installation on this machine whose state directory is no more, so that no core
+   * will ever come for them. They are not ours to remove, but nobody else would name them.
+   */
+  private async seekAbandoned(): Promise<void> {
+    const { engine, installationId } = containerParts(this.context);
+    if (this.hasSoughtAbandoned || engine.info?.isLocal !== true) return;
+    this.hasSoughtAbandoned = true;
+    const { environment, logger } = this.context;
+    for (const { id, name, labels } of await engine.listContainers({ [installationLabel]: '' })) {
+      const path = labels[stateDirectoryLabel];
+      if (path === undefined || labels[installationLabel] === installationId) continue;
+      if ((await environment.realPath(path)) !== undefined) continue;
+      logger.warn(
+        `The container ${name} (${id}) is of the state directory ${path}, which is no more. It is left as it is.`,
+      );
+      this.tell(id, {}, { kind: 'container', name, reason: 'state_directory_missing', removed: false });
     }
   }
 

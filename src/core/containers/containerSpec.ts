@@ -20,6 +20,7 @@ export interface SpecInput {
   readonly engine: EngineInfo;
   readonly limits: OrchestratorLimits;
   readonly installationId: string;
+  readonly stateDirectory: string | undefined;
   readonly claimId: string;
   /** Networks that the session owns: their name for people, and the engine's. */
   readonly ownNetworks: ReadonlyMap<string, string>;
@@ -27,7 +28,7 @@ export interface SpecInput {
 
 /** Errors: `invalid_request`, `policy_violation`, `image_not_allowed`. Mounts are checked by `checkMounts`. */
 export function containerSpec(input: SpecInput): { spec: EngineContainerSpec; config: ContainerConfig } {
-  const { request, session, engine, limits, claimId, installationId } = input;
+  const { request, session, engine, limits, claimId, installationId, stateDirectory } = input;
   const image = request.image.trim();
   if (image === '' || /\s/.test(image)) throw invalidRequest(`"${request.image}" is no image's name.`);
   checkImage(image, session);
@@ -71,7 +72,10 @@ export function containerSpec(input: SpecInput): { spec: EngineContainerSpec; co
     env: request.env ?? {},
     workingDir: config.workingDir,
     user: config.user,
-    labels: { ...labels, ...ownLabels({ installationId, sessionId: session.id, claimId, name }) },
+    labels: {
+      ...labels,
+      ...ownLabels({ installationId, sessionId: session.id, claimId, name, stateDirectory }),
+    },
     extraHosts: validWords(request.extraHosts, 'Further hosts'),
     health: config.health,
     capabilities,

@@ -64,10 +64,11 @@ export class EngineClaims {
     });
   }
 
-  /** An engine that still answers has refused; of one that does not, or whose answer broke off, nobody knows. */
+  /** An engine that still answers has refused; of one that does not, or that failed in the middle, nobody knows. */
   fail(id: string, error: unknown): void {
-    const isUnknown = OrchestratorError.is(error) && error.code === 'UNAVAILABLE';
-    if (containerParts(this.context).engine.info !== undefined && !isUnknown) this.drop(id);
+    const isUnclear =
+      OrchestratorError.is(error) && (error.code === 'UNAVAILABLE' || error.code === 'INTERNAL');
+    if (containerParts(this.context).engine.info !== undefined && !isUnclear) this.drop(id);
     this.leave(id);
   }
 

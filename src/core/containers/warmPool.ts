@@ -78,6 +78,11 @@ export class WarmPool implements Disposable {
     this.connect = parts.connect;
   }
 
+  /** Whether none waits and none is being made or removed. */
+  get isEmpty(): boolean {
+    return [...this.shapes.values()].every(({ lives }) => lives.size === 0);
+  }
+
   /** How many wait to be used. */
   get size(): number {
     return [...this.shapes.values()].reduce((sum, { ready }) => sum + ready.length, 0);
@@ -88,11 +93,11 @@ export class WarmPool implements Disposable {
    * any other, and the errors are those of that. From the first request of a kind on, the next one finds one.
    */
   async take(request: CreateContainerRequest): Promise<Container | undefined> {
-    if (this.context.limits.warmContainers === 0 || !isPoolable(request)) return undefined;
+    if (this.isDisposed || this.context.limits.warmContainers === 0 || !isPoolable(request)) return undefined;
     try {
       return await this.takeReady(request);
     } catch (error) {
-      this.context.logger.debug('No warm container could be used', error);
+      this.context.logger.info('No warm container could be used', error);
       return undefined;
     }
   }
@@ -235,7 +240,7 @@ export class WarmPool implements Disposable {
       .catch((error: unknown) => {
         // Nobody waits for it: what is asked for is made without it.
         if (isFilling) shape.isHopeless = true;
-        this.context.logger.debug('No warm container could be made or removed', error);
+        this.context.logger.info(`No warm container could be made or removed: ${String(error)}`);
       })
       .finally(() => {
         filled();
