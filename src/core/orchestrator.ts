@@ -6,7 +6,7 @@ import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 
 import { ContainerManager } from './containers/containerManager.ts';
-import { ContainerTaskManager } from './containerTasks/containerTaskManager.ts';
+import { ContainerTaskManager, type TasksAtQuit } from './containerTasks/containerTaskManager.ts';
 import { taskContainerSource } from './containerTasks/taskContainerSource.ts';
 import type { CoreContext } from './context.ts';
 import { EventLog } from './events/eventLog.ts';
@@ -49,6 +49,8 @@ export interface OrchestratorDependencies {
   readonly containers?: ContainerParts | undefined;
   /** Without it there are no container tasks. */
   readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
+  /** What `close` does with running container tasks. Default: keep. */
+  readonly containerTasksAtQuit?: TasksAtQuit | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -156,6 +158,7 @@ export class Orchestrator {
             dependencies.containers === undefined
               ? undefined
               : taskContainerSource(this.containers, dependencies.containers.engine),
+          atQuit: dependencies.containerTasksAtQuit,
         }),
       );
     }
@@ -188,9 +191,9 @@ export class Orchestrator {
     return { runningRuns, liveTerminals, queuedRuns: liveRuns - runningRuns };
   }
 
-  /** Detaches: terminals and runs go on. Ends followers and waiters (`closed`); kills nothing. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- asynchronous by its contract
+  /** Detaches: terminals and runs go on, container tasks as was said. Ends followers and waiters (`closed`). */
   async close(): Promise<void> {
+    await this.containerTasks?.quit();
     if (this.disposables.isDisposed) return;
     this._isReady = false;
     this.hostEvents.dispose();
