@@ -76,6 +76,7 @@ export type ErrorReason =
   | 'process_host_incompatible'
   | 'protocol_violation'
   | 'unauthenticated'
+  | 'listen_failed'
   | 'state_in_use'
   | 'state_dir_unsafe'
   | 'socket_in_use'

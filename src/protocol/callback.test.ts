@@ -20,6 +20,12 @@ describe('parseCallback', () => {
     });
   });
 
+  it('takes a payload whatever else there is', () => {
+    expect(parseCallback({ taskId: 't', eventType: 'x', payload: { a: 1 }, data: 'text' })).toEqual({
+      callback: { taskId: 't', eventType: 'x', timestamp: undefined, payload: { a: 1 } },
+    });
+  });
+
   it("takes the seed's shape: data, and no timestamp", () => {
     expect(parseCallback({ taskId: 't', eventType: 'my_type', data: { a: 1 } })).toEqual({
       callback: { taskId: 't', eventType: 'my_type', timestamp: undefined, payload: { a: 1 } },

@@ -39,7 +39,7 @@ export function parseCallback(body: unknown): CallbackParse {
   if (isMissing(fields.data['payload']) && isMissing(fields.data['data'])) {
     errors.push('Missing required field: payload');
   }
-  const parsed = z.safeParse(callbackBody, withoutNulls(fields.data));
+  const parsed = z.safeParse(callbackBody, fieldsOf(fields.data));
   if (!parsed.success) {
     const wrong = new Set(parsed.error.issues.map(({ path }) => String(path[0])));
     for (const name of wrong) {
@@ -58,9 +58,12 @@ function isMissing(value: unknown): boolean {
   return value === undefined || value === null;
 }
 
-/** Python writes what is None as null. */
-function withoutNulls(body: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+/** Python writes what is None as null. Where there is a payload, `data` is a further field, and may be anything. */
+function fieldsOf(body: Record<string, unknown>): Record<string, unknown> {
+  const isFurther = (name: string): boolean => name === 'data' && !isMissing(body['payload']);
+  return Object.fromEntries(
+    Object.entries(body).filter(([name, value]) => value !== null && !isFurther(name)),
+  );
 }
 
 function shown(value: unknown): string {

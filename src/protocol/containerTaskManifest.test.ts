@@ -49,7 +49,7 @@ describe('the manifest of a container task', () => {
     });
     expect(manifest.executable).toEqual({ type: 'node', file: '/project/task.js', args: [] });
     expect(manifest.container?.mounts).toEqual([
-      { source: '/project/data', target: '/data', isReadOnly: false },
+      { source: '/project/data', target: '/data', isReadOnly: false, isMade: false },
     ]);
   });
 
@@ -63,7 +63,10 @@ describe('the manifest of a container task', () => {
           volumeMounts: [{ name: 'data', mountPath: '/data' }],
           resources: { limits: { cpu: '500m', memory: '256Mi' } },
         },
-        { volumes: [{ name: 'data', hostPath: { path: '/srv/data' } }], hostAliases: [] },
+        {
+          volumes: [{ name: 'data', hostPath: { path: '/srv/data', type: 'DirectoryOrCreate' } }],
+          hostAliases: [],
+        },
       ),
     );
     expect(manifest.environment).toEqual({ MODE: 'x' });
@@ -73,7 +76,7 @@ describe('the manifest of a container task', () => {
       podPort: 9000,
       cpus: 0.5,
       memoryBytes: 268_435_456,
-      mounts: [{ source: '/srv/data', target: '/data' }],
+      mounts: [{ source: '/srv/data', target: '/data', isMade: true }],
     });
   });
 
@@ -87,6 +90,9 @@ describe('the manifest of a container task', () => {
     ['a value from elsewhere', pod({ env: [{ name: 'KEY' }] }), /variable KEY/],
     ['another name for its container', pod({ name: 'agent' }), /must be called "user-task-001"/],
     ['the host network', pod({}, { hostNetwork: true }), /host network/],
+    ["the host's processes", pod({}, { hostPID: true }), /processes of the host/],
+    ['another container first', pod({}, { initContainers: [{ name: 'a' }] }), /initContainers/],
+    ['all rights', pod({ securityContext: { privileged: true } }), /privileged/],
   ])('refuses %s, and says so', (_name, value, message) => {
     expect(() => parse(value)).toThrow(message);
   });

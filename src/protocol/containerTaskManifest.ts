@@ -32,7 +32,14 @@ const container = z.strictObject({
   network: z.optional(z.enum(['bridge', 'none'])),
   podPort: z.optional(z.nullable(z.int().check(z.minimum(1), z.maximum(65_535)))),
   mounts: z.optional(
-    z.array(z.strictObject({ source: path, target: path, isReadOnly: z.optional(z.boolean()) })),
+    z.array(
+      z.strictObject({
+        source: path,
+        target: path,
+        isReadOnly: z.optional(z.boolean()),
+        isMade: z.optional(z.boolean()),
+      }),
+    ),
   ),
   cpus: z.optional(z.number().check(z.positive())),
   memoryBytes: z.optional(z.int().check(z.positive())),
@@ -123,6 +130,7 @@ function containerOf(source: ManifestContainer, resolvePath: (path: string) => s
       source: resolvePath(mount.source),
       target: mount.target,
       isReadOnly: mount.isReadOnly ?? false,
+      isMade: mount.isMade ?? false,
     })),
   };
 }

@@ -6,6 +6,8 @@ const options = z.object({
   method: z.optional(z.string().check(z.regex(/^[A-Za-z]{1,10}$/))),
   headers: z.optional(z.record(z.string(), z.string())),
   body: z.optional(z.string()),
+  /** As the `timeout` of Orca's own configuration, in milliseconds. */
+  timeout: z.optional(z.int().check(z.minimum(1), z.maximum(2 ** 31 - 1))),
 });
 
 export interface PodCall {
@@ -14,6 +16,8 @@ export interface PodCall {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** In milliseconds. */
+  readonly timeoutMs: number | undefined;
 }
 
 /**
@@ -26,14 +30,15 @@ export function podCallOptions(path: string, value: unknown): PodCall {
     throw new OrchestratorError(
       'INVALID_ARGUMENT',
       'invalid_request',
-      'podCall takes a path without blanks and, as fetch does, method, headers and a body of text.',
+      'podCall takes a path without blanks and, as fetch does, method, headers, a body of text and a timeout in milliseconds.',
     );
   }
-  const { method = 'GET', headers = {}, body = '' } = parsed.data;
+  const { method = 'GET', headers = {}, body = '', timeout } = parsed.data;
   return {
     method: method.toUpperCase(),
     path: path.startsWith('/') ? path : `/${path}`,
     headers,
     body: new TextEncoder().encode(body),
+    timeoutMs: timeout,
   };
 }

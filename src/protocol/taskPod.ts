@@ -7,6 +7,8 @@ import { OrchestratorError } from '../base/errors.ts';
  */
 
 const quantity = z.union([z.string(), z.number()]);
+/** What we do not do, unless it says that it is not to be done. */
+const refused = (what: string) => z.optional(z.literal(false, what));
 
 export const pod = z.object({
   apiVersion: z.literal('v1'),
@@ -25,6 +27,8 @@ export const pod = z.object({
           volumeMounts: z.optional(
             z.array(z.object({ name: z.string(), mountPath: z.string(), readOnly: z.optional(z.boolean()) })),
           ),
+          envFrom: z.optional(z.array(z.unknown()).check(z.maxLength(0, 'envFrom is not understood'))),
+          securityContext: z.optional(z.object({ privileged: refused('privileged is not given to tasks') })),
           resources: z.optional(
             z.object({
               limits: z.optional(z.object({ cpu: z.optional(quantity), memory: z.optional(quantity) })),
@@ -34,9 +38,19 @@ export const pod = z.object({
       )
       .check(z.length(1, 'must name exactly one container')),
     volumes: z.optional(
-      z.array(z.object({ name: z.string(), hostPath: z.optional(z.object({ path: z.string() })) })),
+      z.array(
+        z.object({
+          name: z.string(),
+          hostPath: z.optional(z.object({ path: z.string(), type: z.optional(z.string()) })),
+        }),
+      ),
     ),
-    hostNetwork: z.optional(z.literal(false, 'host network is not given to tasks')),
+    initContainers: z.optional(
+      z.array(z.unknown()).check(z.maxLength(0, 'initContainers are not understood')),
+    ),
+    hostNetwork: refused('host network is not given to tasks'),
+    hostPID: refused('processes of the host are not given to tasks'),
+    hostIPC: refused('IPC of the host is not given to tasks'),
   }),
 });
 
@@ -58,7 +72,9 @@ export function containerOfPod(source: z.infer<typeof pod>, taskId: string) {
     if (volume?.hostPath === undefined) {
       throw invalidPod(`its container mounts "${name}", but no volume of that name has a hostPath`);
     }
-    return { source: volume.hostPath.path, target: mountPath, isReadOnly: readOnly ?? false };
+    const { path, type } = volume.hostPath;
+    const isMade = type === 'DirectoryOrCreate';
+    return { source: path, target: mountPath, isReadOnly: readOnly ?? false, isMade };
   });
   return {
     environment,

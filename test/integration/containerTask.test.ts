@@ -163,7 +163,7 @@ describe('a container task under a flood of callbacks', () => {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ taskId: 'other', eventType: 'status_update', data: { message: 'here' } }),
       });
-      expect(response.status).toBe(200);
+      expect([200, 202]).toContain(response.status);
       waits.push(performance.now() - began);
     }
     const { answers, seconds } = await flood.done;

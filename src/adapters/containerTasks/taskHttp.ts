@@ -5,7 +5,7 @@ import type { TaskHttpRequest, TaskHttpResponse } from '../../core/ports/contain
 /** Largest answer that is taken, in bytes. */
 const answerLimit = 16 * 1024 * 1024;
 /** Orca's own limit for one call of its container. */
-const timeoutMs = 900_000;
+const defaultTimeoutMs = 900_000;
 /** They belong to one connection, not to the message. */
 const hopHeaders = new Set([
   'connection',
@@ -18,25 +18,35 @@ const hopHeaders = new Set([
   'upgrade',
   'host',
   'content-length',
+  // A list of cookies would not survive as one line, and they would be the workbench's as much as the task's.
+  'set-cookie',
 ]);
 
-/** Errors: `task_not_running` where nobody listens, `task_call_failed` for everything else that goes wrong. */
+/**
+ * Errors: `task_not_running` where nobody listens, `aborted` by the signal, `task_call_failed` for everything else that
+ * goes wrong, with the code DEADLINE_EXCEEDED where its time is over.
+ */
 export function taskRequest(
   where: Pick<RequestOptions, 'socketPath' | 'host' | 'port'>,
-  { method, path, headers, body }: TaskHttpRequest,
+  { method, path, headers, body, timeoutMs = defaultTimeoutMs, signal }: TaskHttpRequest,
 ): Promise<TaskHttpResponse> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => reject(callError(error));
+    const fail = (error: unknown): void => {
+      if (signal?.aborted === true) reject(aborted(error));
+      else if (timeout.aborted) reject(noAnswerInTime(timeoutMs, error));
+      else reject(callError(error));
+    };
     const request = httpRequest({
       ...where,
       method,
       path,
       headers: { ...forwarded(headers), 'content-length': String(body.length) },
-      timeout: timeoutMs,
+      // From its first byte to the last of the answer: who drips bytes does not hold it open.
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       agent: false,
     });
     request.on('error', fail);
-    request.on('timeout', () => request.destroy(new Error('It did not answer in time.')));
     request.on('response', (response) => {
       const parts: Buffer[] = [];
       let size = 0;
@@ -83,6 +93,19 @@ function parsed(text: string): unknown {
 
 function forwarded(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopHeaders.has(name.toLowerCase())));
+}
+
+function aborted(cause: unknown): OrchestratorError {
+  return new OrchestratorError('CANCELLED', 'aborted', 'The call was given up.', { cause });
+}
+
+function noAnswerInTime(timeoutMs: number, cause: unknown): OrchestratorError {
+  return new OrchestratorError(
+    'DEADLINE_EXCEEDED',
+    'task_call_failed',
+    `The task did not answer within ${timeoutMs / 1_000} s.`,
+    { cause },
+  );
 }
 
 function callError(error: unknown): OrchestratorError {

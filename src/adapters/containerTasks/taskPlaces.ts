@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
+import { OrchestratorError } from '../../base/errors.ts';
 import type { TaskPaths } from '../../core/containerTasks/containerTaskSpec.ts';
 import type { ContainerTaskPlaces, TaskEndpoint } from '../../core/ports/containerTasks.ts';
 import { podCall, taskRequest } from './taskHttp.ts';
@@ -22,10 +23,11 @@ export function createTaskPlaces(
     async prepare(taskId) {
       const paths = pathsOf(taskId);
       // Each of its parents is made private too: recursive mode would leave that to the umask.
-      for (const folder of privateFolders(stateDir, paths)) {
-        await mkdir(folder, { recursive: true, mode: 0o700 });
-      }
+      for (const folder of privateFolders(stateDir, paths)) await makePrivate(folder);
       return paths;
+    },
+    async makeFolder(path) {
+      await mkdir(path, { recursive: true });
     },
     async readEndpoint(taskId) {
       return readEndpoint(pathsOf(taskId).endpointFile);
@@ -102,6 +104,22 @@ async function namesIn(folder: string): Promise<readonly string[]> {
     // Never made: the task was not started yet.
     return [];
   }
+}
+
+/** The one below /tmp may have been made by somebody else, to read along. Error: `state_dir_unsafe`. */
+async function makePrivate(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  if (process.platform === 'win32') return;
+  const found = await lstat(path);
+  if (!found.isDirectory() || found.uid !== process.getuid?.()) {
+    throw new OrchestratorError(
+      'PERMISSION_DENIED',
+      'state_dir_unsafe',
+      `${path} is ${found.isDirectory() ? 'owned by another user' : 'not a folder'}. Container tasks need a folder of their own there: move it away.`,
+      { details: { path } },
+    );
+  }
+  if ((found.mode & 0o077) !== 0) await chmod(path, 0o700);
 }
 
 async function readEndpoint(path: string): Promise<TaskEndpoint | undefined> {

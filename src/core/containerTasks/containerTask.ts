@@ -13,6 +13,8 @@ export interface ContainerTask {
   readonly state: ContainerTaskState;
   /** The newest execution. */
   readonly runId?: string | undefined;
+  /** Its end was asked for: whatever this execution ends with, none follows. Only while `running`. */
+  readonly isStopping?: boolean | undefined;
   /** Failures in a row, since the last that ran stably. */
   readonly failures: number;
   /** When the next try is due, in milliseconds since the epoch; only while `waiting`. */
@@ -31,6 +33,16 @@ export type ContainerTaskState = 'running' | 'waiting' | 'stopped' | 'succeeded'
 
 export function isContainerTaskLive(task: ContainerTask): boolean {
   return task.state === 'running' || task.state === 'waiting';
+}
+
+export interface StartContainerTaskRequest {
+  readonly manifest: ContainerTaskManifest;
+  readonly sessionId: string;
+  /**
+   * A person has seen the manifest and wants it: then its container gets the network and the mounts that it asks for.
+   * Otherwise only what the session's policy allows.
+   */
+  readonly isAgreed: boolean;
 }
 
 export interface ContainerTaskManifest {
@@ -92,4 +104,6 @@ export interface TaskMount {
   /** Absolute path in the container. */
   readonly target: string;
   readonly isReadOnly: boolean;
+  /** A folder that is made on this machine where it is not there. */
+  readonly isMade?: boolean | undefined;
 }

@@ -5,9 +5,10 @@ import type { Orchestrator } from '../orchestrator.ts';
 import type { ContainerTaskPlaces } from '../ports/containerTasks.ts';
 import { callbackNotification } from './callback.ts';
 import type { ContainerTask, ContainerTaskManifest } from './containerTask.ts';
-import type { ContainerTaskManager, TaskNotification } from './containerTaskManager.ts';
+import type { ContainerTaskManager } from './containerTaskManager.ts';
 import type { ContainerTaskSpec } from './containerTaskSpec.ts';
 import { defaultRestartPolicy } from './restartPolicy.ts';
+import type { TaskNotification } from './taskNotification.ts';
 
 let harness: CoreHarness;
 let core: Orchestrator;
@@ -24,6 +25,7 @@ const places: ContainerTaskPlaces = {
       apiSocket: `/tasks/${taskId}/api`,
       endpointFile: `/tasks/${taskId}/endpoint.json`,
     }),
+  makeFolder: () => Promise.resolve(),
   readEndpoint: () => Promise.resolve(undefined),
   clear: (taskId) => {
     cleared.push(taskId);
@@ -165,6 +167,61 @@ describe('ContainerTaskManager', () => {
     expect(tasks.get('task-001').state).toBe('stopped');
   });
 
+  it('ends what was to be stopped, although it has failed by itself, or the core did not live to ask', async () => {
+    await start({ restart: { ...defaultRestartPolicy, mode: 'always' } });
+    await tasks.stop('task-001');
+    expect(tasks.get('task-001')).toMatchObject({ state: 'running', isStopping: true });
+    await finish(1);
+    expect(tasks.get('task-001')).toMatchObject({ state: 'stopped', isStopping: undefined, failures: 0 });
+    await tasks.retry('task-001');
+    await settle();
+    // As if the core had died between its word and the deed.
+    const { abort } = core.runs;
+    core.runs.abort = () => Promise.reject(new Error('dead'));
+    await expect(tasks.stop('task-001')).rejects.toThrow('dead');
+    core.runs.abort = abort;
+    await core.close();
+    const commands: string[] = [];
+    harness.machine.onCommand = (_worker, command) => commands.push(command.type);
+    await open();
+    await settle();
+    expect(commands).toEqual(['abort']);
+    await finish(0);
+    expect(tasks.get('task-001')).toMatchObject({ state: 'succeeded' });
+  });
+
+  it.each(['keep', 'stop'] as const)('when the core closes: %s', async (containerTasksAtQuit) => {
+    await core.close();
+    core = await harness.start({ containerTaskPlaces: places, containerTasksAtQuit });
+    if (core.containerTasks === undefined) throw new Error('no container tasks');
+    tasks = core.containerTasks;
+    await start();
+    harness.machine.onCommand = (worker) => {
+      harness.machine.emit(worker.options.id, 'response.completed', { outcome: 'cancelled' });
+      harness.machine.exitWorker(worker.options.id);
+    };
+    await core.close();
+    harness.machine.onCommand = () => undefined;
+    await open();
+    expect(tasks.get('task-001').state).toBe(containerTasksAtQuit === 'keep' ? 'running' : 'stopped');
+  });
+
+  it('closes without what does not end in time, and the next core asks it again', async () => {
+    await core.close();
+    core = await harness.start({ containerTaskPlaces: places, containerTasksAtQuit: 'stop' });
+    if (core.containerTasks === undefined) throw new Error('no container tasks');
+    tasks = core.containerTasks;
+    await start();
+    const closed = core.close();
+    await settle();
+    harness.clock.advance(5_000);
+    await closed;
+    await open();
+    expect(tasks.get('task-001')).toMatchObject({ state: 'running', isStopping: true });
+    await finish(1);
+    expect(tasks.get('task-001').state).toBe('stopped');
+  });
+
   it('is executed again by a retry of its run', async () => {
     const { runId = '' } = await start({ restart: { ...defaultRestartPolicy, mode: 'never' } });
     await expect(core.runs.retry(runId)).rejects.toMatchObject({ reason: 'invalid_request' });
@@ -245,7 +302,9 @@ describe('ContainerTaskManager', () => {
     const request = { method: 'GET', path: '/x', headers: {}, body: new Uint8Array() };
     await start();
     await expect(tasks.request('task-001', request)).rejects.toMatchObject({ reason: 'permission_denied' });
-    await start({ id: 'open', publicApi: true });
+    const executable = { type: 'node', file: '/task.js', args: [] } as const;
+    await expect(start({ id: 'open', publicApi: true })).rejects.toThrow(/Only a JavaScript executable/);
+    await start({ id: 'open', publicApi: true, executable });
     expect(new TextDecoder().decode((await tasks.request('open', request)).body)).toBe('open /x');
     await finish(0, 'open');
     await expect(tasks.request('open', request)).rejects.toMatchObject({ message: 'Task open not running' });

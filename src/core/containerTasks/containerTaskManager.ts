@@ -1,4 +1,4 @@
-import { type Disposable, DisposableMap, DisposableStore } from '../../base/disposable.ts';
+import { type Disposable, DisposableStore } from '../../base/disposable.ts';
 import { Emitter, type Event } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
@@ -10,36 +10,24 @@ import type { RunManager } from '../runs/runManager.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { validName } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
-import type { NotificationLevel } from './callback.ts';
-import { type ContainerTask, type ContainerTaskManifest, isContainerTaskLive } from './containerTask.ts';
+import { type ContainerTask, isContainerTaskLive, type StartContainerTaskRequest } from './containerTask.ts';
 import { checkManifest, checkPolicy } from './manifestChecks.ts';
-import { decideRestart } from './restartPolicy.ts';
+import { RestartTimers } from './restartTimers.ts';
+import { settledTask } from './settledTask.ts';
 import { TaskContainers } from './taskContainers.ts';
 import type { TaskContainerSource } from './taskContainerSource.ts';
 import { taskTitle, taskWorker } from './taskEngine.ts';
-import { endOf, failureOf, noSuchTask, noTaskApi, taskRunning } from './taskFailures.ts';
+import { noSuchTask, noTaskApi, taskRunning } from './taskFailures.ts';
+import { isNotification, notificationOf, type TaskNotification } from './taskNotification.ts';
+import { TaskTidying } from './taskTidying.ts';
 
-export interface StartContainerTaskRequest {
-  readonly manifest: ContainerTaskManifest;
-  readonly sessionId: string;
-  /**
-   * A person has seen the manifest and wants it: then its container gets the network and the mounts that it asks for.
-   * Otherwise only what the session's policy allows.
-   */
-  readonly isAgreed: boolean;
-}
+/** What becomes of running tasks when the core closes: the next one takes them up, or they end. */
+export type TasksAtQuit = 'keep' | 'stop';
 
-/** What a person is told of a task. */
-export interface TaskNotification {
-  readonly level: NotificationLevel;
-  readonly message: string;
-  readonly action: string | null;
-  readonly taskId: string;
-  readonly taskName: string;
-  readonly runId: string;
-  /** Of the event that holds all of it. */
-  readonly sequence: number;
-}
+/** How long a core that closes waits for its tasks to end. The next one sees to those that have not. */
+const quitLimitMs = 5_000;
+/** What could not be started again, e.g. because the disk is full, is tried again after so long. */
+const restartRetryMs = 30_000;
 
 /** Starts container tasks, keeps them going as their manifests say, and ends them. Each execution is a run. */
 export class ContainerTaskManager implements Disposable {
@@ -51,11 +39,11 @@ export class ContainerTaskManager implements Disposable {
   private readonly sessions: SessionManager;
   private readonly runs: RunManager;
   private readonly places: ContainerTaskPlaces;
+  private readonly atQuit: TasksAtQuit;
   private readonly containers: TaskContainers;
   private readonly notified: Emitter<TaskNotification>;
-  private readonly timers: DisposableMap<string, Disposable>;
-  /** By task: what is left of an ended execution is being removed, and the next one must not lose its own by it. */
-  private readonly tidying = new Map<string, Promise<void>>();
+  private readonly restarts: RestartTimers;
+  private readonly tidying = new TaskTidying();
   private readonly disposables = new DisposableStore();
 
   constructor(
@@ -65,14 +53,16 @@ export class ContainerTaskManager implements Disposable {
       readonly runs: RunManager;
       readonly places: ContainerTaskPlaces;
       readonly containers: TaskContainerSource | undefined;
+      readonly atQuit?: TasksAtQuit | undefined;
     },
   ) {
     this.context = context;
     this.sessions = parts.sessions;
     this.runs = parts.runs;
     this.places = parts.places;
+    this.atQuit = parts.atQuit ?? 'keep';
     this.containers = this.disposables.add(new TaskContainers(context, parts.places, parts.containers));
-    this.timers = this.disposables.add(new DisposableMap<string, Disposable>());
+    this.restarts = this.disposables.add(new RestartTimers(context.clock, (id) => this.restart(id)));
     const onListenerError = (error: unknown): void => {
       context.logger.error('A listener of container tasks failed', error);
     };
@@ -83,7 +73,7 @@ export class ContainerTaskManager implements Disposable {
     this.runs.executor.workers.setContainerTasks({
       workerOf: async (run) => {
         const task = this.get(taskIdOf(run));
-        await this.tidying.get(task.id);
+        await this.tidying.done(task.id);
         return taskWorker(task, run, { context, places: this.places, containers: this.containers });
       },
       retry: async (run) => this.runs.get((await this.retry(taskIdOf(run))).runId ?? ''),
@@ -140,18 +130,22 @@ export class ContainerTaskManager implements Disposable {
     const task = this.get(id);
     if (task.state === 'running') throw taskRunning(task);
     this.sessions.getOpen(task.sessionId);
-    this.timers.delete(id);
-    return Promise.resolve(this.execute({ ...task, failures: 0 }, task.runId));
+    const started = this.execute({ ...task, failures: 0 }, task.runId);
+    this.restarts.cancel(id);
+    return Promise.resolve(started);
   }
 
-  /** Resolves once it is stored that it ends; `waitForEnd` tells when it has. Errors: `task_not_found`, `task_ended`. */
+  /**
+   * Resolves once it is stored that it ends, and that it is not started again; `waitForEnd` tells when it has ended.
+   * Errors: `task_not_found`, `task_ended`, `disk_full`.
+   */
   async stop(id: string): Promise<void> {
     const task = this.get(id);
     if (task.state === 'waiting') {
-      this.timers.delete(id);
       this.context.log.commit((tx) => {
         this.put(tx, { ...task, state: 'stopped', nextStartAt: undefined, error: undefined });
       });
+      this.restarts.cancel(id);
       return;
     }
     if (task.state !== 'running' || task.runId === undefined) {
@@ -161,10 +155,10 @@ export class ContainerTaskManager implements Disposable {
         `No such task is running: "${task.name}" has ended already (${task.state}).`,
       );
     }
-    await this.runs.abort(task.runId).catch((error: unknown) => {
-      // It has just ended; what is to become of it then is under way.
-      if (!OrchestratorError.is(error, 'run_not_active')) throw error;
-    });
+    if (task.isStopping !== true) {
+      this.context.log.commit((tx) => this.put(tx, { ...task, isStopping: true }));
+    }
+    await this.abort(task.runId);
   }
 
   /** Stops those of a session, or all, and resolves when they have ended. */
@@ -176,17 +170,30 @@ export class ContainerTaskManager implements Disposable {
           if (!OrchestratorError.is(error, 'task_ended')) throw error;
         });
         await this.waitForEnd(id);
-        await this.tidying.get(id);
+        await this.tidying.done(id);
       }),
     );
   }
 
+  /** Before the core closes: ends all where the composition wants that, as far as there is time. Never throws. */
+  async quit(): Promise<void> {
+    if (this.atQuit === 'keep') return;
+    const limit = Promise.withResolvers<void>();
+    const timer = this.context.clock.setTimer(quitLimitMs, limit.resolve);
+    const stopped = this.stopAll().catch((error: unknown) => {
+      this.context.failures.report(error, 'stop the container tasks at the end');
+    });
+    await Promise.race([stopped, limit.promise]);
+    timer.dispose();
+  }
+
   /** Forgets an ended task with its containers and all it stored; its runs stay in the history. Errors: `task_not_found`, `task_running`. */
   async remove(id: string): Promise<void> {
-    const task = this.get(id);
-    if (isContainerTaskLive(task)) throw taskRunning(task);
-    await this.containers.removeAll(id);
-    await this.places.remove(id);
+    await this.tidying.done(id);
+    this.getEnded(id);
+    // One that is started meanwhile waits for it.
+    await this.tidying.run(id, [this.containers.removeAll(id), this.places.remove(id)]);
+    const task = this.getEnded(id);
     this.context.log.commit((tx) => {
       tx.delete('containerTask', id);
       tx.report('container_task.removed', { sessionId: task.sessionId }, { task_id: id, name: task.name });
@@ -253,12 +260,16 @@ export class ContainerTaskManager implements Disposable {
   resume(): void {
     void this.containers.endStale();
     for (const task of this.list()) {
-      if (task.state === 'waiting') this.schedule(task);
+      if (task.state === 'waiting') this.restarts.schedule(task);
       if (task.state !== 'running' || task.runId === undefined) continue;
       const run = this.runs.find(task.runId);
       if (run === undefined || isRunEnded(run)) {
         this.tidy(task.id, task.runId);
         this.settle(task.id, run);
+      } else if (task.isStopping === true) {
+        this.abort(run.id).catch((error: unknown) => {
+          this.context.failures.report(error, `stop the task "${task.name}"`);
+        });
       } else if (run.taskReport?.isContainerWanted === true) void this.containers.provide(task, run);
     }
   }
@@ -282,6 +293,7 @@ export class ContainerTaskManager implements Disposable {
         ...task,
         state: 'running',
         runId: run.id,
+        isStopping: undefined,
         nextStartAt: undefined,
         error: undefined,
         updatedAt: clock.now(),
@@ -304,7 +316,7 @@ export class ContainerTaskManager implements Disposable {
   }
 
   private handleEvent(event: OrchestratorEvent): void {
-    const { type, runId, data, sequence } = event;
+    const { type, runId } = event;
     if (runId === undefined) return;
     if (type === 'container_task.container_wanted') {
       const run = this.context.state.liveRuns.get(runId);
@@ -312,20 +324,9 @@ export class ContainerTaskManager implements Disposable {
       if (run !== undefined && task !== undefined) void this.containers.provide(task, run);
       return;
     }
-    if (type !== 'container_task.callback' && type !== 'container_task.notification') return;
-    if (!this.notified.hasListeners) return;
+    if (!isNotification(event) || !this.notified.hasListeners) return;
     const task = this.find(taskIdOf(this.runs.find(runId)));
-    if (task === undefined) return;
-    const { level, message, action } = data;
-    this.notified.fire({
-      level: level === 'Error' || level === 'Warn' ? level : 'Info',
-      message: typeof message === 'string' ? message : '',
-      action: typeof action === 'string' ? action : null,
-      taskId: task.id,
-      taskName: task.name,
-      runId,
-      sequence,
-    });
+    if (task !== undefined) this.notified.fire(notificationOf(event, task, runId));
   }
 
   private handleRunEnd(run: Run): void {
@@ -336,55 +337,53 @@ export class ContainerTaskManager implements Disposable {
   }
 
   private tidy(taskId: string, runId: string): void {
-    const tidied = Promise.all([this.containers.end(runId), this.places.clear(taskId)])
-      .then(() => undefined)
+    this.tidying
+      .run(taskId, [this.containers.end(runId), this.places.clear(taskId)])
       .catch((error: unknown) => {
         this.context.failures.report(error, 'remove what an execution of a container task has left');
-      })
-      .finally(() => {
-        if (this.tidying.get(taskId) === tidied) this.tidying.delete(taskId);
       });
-    this.tidying.set(taskId, tidied);
   }
 
   /** What becomes of a task whose execution has ended. Does nothing where that is decided already. */
   private settle(id: string, run: Run | undefined): void {
     const task = this.find(id);
     if (task?.state !== 'running' || (run !== undefined && task.runId !== run.id)) return;
-    const decision = decideRestart(task.manifest.restart, task.failures, endOf(run));
+    const { clock, log, failures } = this.context;
     const isSessionOpen = this.isOpen(task.sessionId);
-    const error = run === undefined ? undefined : failureOf(run);
     try {
-      const stored = this.context.log.commit((tx) => {
-        if (decision.next === 'restart' && isSessionOpen) {
-          const nextStartAt = this.context.clock.now() + decision.delayMs;
-          return this.put(tx, { ...task, state: 'waiting', failures: decision.failures, nextStartAt, error });
-        }
-        const state = decision.next === 'end' ? decision.state : 'stopped';
-        const failures = decision.failures;
-        return this.put(tx, { ...task, state, failures, error: state === 'failed' ? error : undefined });
-      });
-      if (stored.state === 'waiting') this.schedule(stored);
+      const settled = settledTask(task, run, { isSessionOpen, now: clock.now() });
+      log.commit((tx) => this.put(tx, settled));
+      if (settled.state === 'waiting') this.restarts.schedule(settled);
     } catch (failure) {
       // The next start-up decides it again, from the same facts.
-      this.context.failures.report(failure, `store what becomes of the task "${task.name}"`);
+      failures.report(failure, `store what becomes of the task "${task.name}"`);
     }
   }
 
-  private schedule({ id, nextStartAt }: ContainerTask): void {
+  private restart(id: string): void {
+    const task = this.find(id);
+    if (task?.state !== 'waiting') return;
     const { clock, failures } = this.context;
-    const delayMs = Math.max(0, (nextStartAt ?? 0) - clock.now());
-    const timer = clock.setTimer(delayMs, () => {
-      this.timers.delete(id);
-      const task = this.find(id);
-      if (task?.state !== 'waiting') return;
-      try {
-        this.execute(task, task.runId);
-      } catch (error) {
-        failures.report(error, `start the task "${task.name}" again`);
-      }
+    try {
+      this.execute(task, task.runId);
+    } catch (error) {
+      failures.report(error, `start the task "${task.name}" again`);
+      this.restarts.schedule({ ...task, nextStartAt: clock.now() + restartRetryMs });
+    }
+  }
+
+  private async abort(runId: string): Promise<void> {
+    await this.runs.abort(runId).catch((error: unknown) => {
+      // It has just ended; what is to become of it then is under way.
+      if (!OrchestratorError.is(error, 'run_not_active')) throw error;
     });
-    this.timers.set(id, timer);
+  }
+
+  /** Errors: `task_not_found`, `task_running`. */
+  private getEnded(id: string): ContainerTask {
+    const task = this.get(id);
+    if (isContainerTaskLive(task)) throw taskRunning(task);
+    return task;
   }
 
   private isOpen(sessionId: string): boolean {

@@ -49,6 +49,9 @@ export const taskCommand = {
   containerEnded: 'container_ended',
 } as const;
 
+/** What no program on this machine can do without; a task's program inherits nothing else that is not declared. */
+export const platformVariables = ['PATH', 'LANG', 'SystemRoot', 'TEMP'] as const;
+
 /** How a program learns where to call back. */
 export function callbackEnvironment(
   taskId: string,

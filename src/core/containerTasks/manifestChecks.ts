@@ -4,13 +4,16 @@ import { invalidRequest, isAbsolutePath } from '../text.ts';
 import type { ContainerTaskManifest } from './containerTask.ts';
 
 /** Error: `invalid_request` */
-export function checkManifest({ executable, container }: ContainerTaskManifest): void {
+export function checkManifest({ executable, container, publicApi }: ContainerTaskManifest): void {
   if (executable?.type === 'node' && !isAbsolutePath(executable.file)) {
     throw invalidRequest(`The task's executable must be an absolute path, not ${executable.file}.`);
   }
   for (const { source } of container?.mounts ?? []) {
     if (!isAbsolutePath(source))
       throw invalidRequest(`What is mounted must be an absolute path, not ${source}.`);
+  }
+  if (publicApi && executable?.type !== 'node') {
+    throw invalidRequest('Only a JavaScript executable can register routes, and publicApi is for those.');
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decideRestart, defaultRestartPolicy, type RestartPolicy } from './restartPolicy.ts';
 
-const failed = { outcome: 'failed', isPermanent: false, ranMs: 1_000 } as const;
+const failed = { outcome: 'failed', isPermanent: false, isStopping: false, ranMs: 1_000 } as const;
 
 describe('decideRestart', () => {
   it('waits 2, 4, 8 … 300 s between failures in a row', () => {
@@ -27,6 +27,15 @@ describe('decideRestart', () => {
       next: 'restart',
       delayMs: 2_000,
       failures: 0,
+    });
+  });
+
+  it('starts nothing again whose end was asked for, however it ended', () => {
+    const always: RestartPolicy = { ...defaultRestartPolicy, mode: 'always' };
+    const stopping = { ...failed, isStopping: true };
+    expect(decideRestart(always, 3, stopping)).toEqual({ next: 'end', state: 'stopped', failures: 0 });
+    expect(decideRestart(always, 3, { ...stopping, outcome: 'succeeded' })).toMatchObject({
+      state: 'succeeded',
     });
   });
 

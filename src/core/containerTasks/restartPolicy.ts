@@ -23,6 +23,8 @@ export interface TaskEnd {
   readonly outcome: 'succeeded' | 'failed' | 'stopped';
   /** Trying again cannot help: what it was told to run is not there. */
   readonly isPermanent: boolean;
+  /** Its end was asked for, whether or not it came to hear of it. */
+  readonly isStopping: boolean;
   /** How long this execution ran. */
   readonly ranMs: number;
 }
@@ -33,9 +35,10 @@ export type RestartDecision =
 
 /** @param failures in a row before this end. */
 export function decideRestart(policy: RestartPolicy, failures: number, end: TaskEnd): RestartDecision {
-  if (end.outcome === 'stopped') return { next: 'end', state: 'stopped', failures: 0 };
+  const isStopped = end.outcome === 'stopped' || (end.isStopping && end.outcome === 'failed');
+  if (isStopped) return { next: 'end', state: 'stopped', failures: 0 };
   if (end.outcome === 'succeeded') {
-    return policy.mode === 'always'
+    return policy.mode === 'always' && !end.isStopping
       ? { next: 'restart', delayMs: policy.initialDelayMs, failures: 0 }
       : { next: 'end', state: 'succeeded', failures: 0 };
   }

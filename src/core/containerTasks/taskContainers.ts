@@ -6,6 +6,7 @@ import type { ContainerTaskPlaces } from '../ports/containerTasks.ts';
 import { isRunEnded, type Run } from '../runs/run.ts';
 import type { ContainerTask, TaskContainer } from './containerTask.ts';
 import type { TaskContainerSource } from './taskContainerSource.ts';
+import { declaredEnvironment } from './taskEnvironment.ts';
 import { callbackEnvironment, containerSocketFolder, taskCommand } from './containerTaskSpec.ts';
 
 /** Where the listener of a task listens, and by which name its program reaches it. */
@@ -143,6 +144,9 @@ export class TaskContainers implements Disposable {
       throw new OrchestratorError('FAILED_PRECONDITION', 'task_not_running', 'The task has ended meanwhile.');
     }
     const { socketFolder } = await this.places.prepare(task.id);
+    for (const { source: path, isMade } of container.mounts) {
+      if (isMade === true) await this.places.makeFolder(path);
+    }
     const mounts = container.mounts.map(({ source: path, target, isReadOnly }) => ({
       type: 'bind' as const,
       source: path,
@@ -158,8 +162,7 @@ export class TaskContainers implements Disposable {
       command: container.command,
       workingDir: container.workingDirectory,
       env: {
-        ...task.manifest.environment,
-        ...this.inherited(task),
+        ...declaredEnvironment(task.manifest, this.context),
         ...callbackEnvironment(task.id, endpoint, `${containerSocketFolder}/callback.sock`),
       },
       labels: { [taskLabel]: task.id, [runLabel]: run.id },
@@ -186,16 +189,6 @@ export class TaskContainers implements Disposable {
         approved: true,
       },
     });
-  }
-
-  private inherited({ manifest }: ContainerTask): Record<string, string> {
-    const all = this.context.environment.childEnvironment();
-    const env: Record<string, string> = {};
-    for (const name of manifest.inheritedEnvironment) {
-      const value = all[name];
-      if (value !== undefined) env[name] = value;
-    }
-    return env;
   }
 
   private async command(runId: string, type: string, data: Record<string, unknown>): Promise<void> {

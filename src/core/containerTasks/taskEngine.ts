@@ -1,4 +1,3 @@
-import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import type { StartWorkerOptions } from '../ports/processHost.ts';
 import type { ContainerTaskPlaces } from '../ports/containerTasks.ts';
@@ -6,6 +5,7 @@ import type { Run } from '../runs/run.ts';
 import type { ContainerTask, ContainerTaskManifest } from './containerTask.ts';
 import { type ContainerTaskSpec, containerTaskWorkerKind } from './containerTaskSpec.ts';
 import type { TaskContainers } from './taskContainers.ts';
+import { taskEnvironment } from './taskEnvironment.ts';
 
 /** What the worker of one execution is started with. Values of the environment stand in `env` alone. */
 export async function taskWorker(
@@ -46,28 +46,4 @@ export function taskTitle({ executable, container }: ContainerTaskManifest): str
   if (executable?.type === 'node') return ['node', executable.file, ...executable.args].join(' ');
   if (executable?.type === 'command') return executable.command.join(' ');
   return [container?.image ?? '', ...(container?.command ?? [])].join(' ');
-}
-
-/** What no program can do without, what is declared, and what is declared to be passed on. Error: `invalid_request`. */
-function taskEnvironment(
-  manifest: ContainerTaskManifest,
-  { environment }: CoreContext,
-): Record<string, string> {
-  const all = environment.childEnvironment();
-  const env: Record<string, string> = {};
-  for (const name of ['PATH', 'LANG', 'SystemRoot', 'TEMP']) {
-    if (all[name] !== undefined) env[name] = all[name];
-  }
-  for (const name of manifest.inheritedEnvironment) {
-    const value = all[name];
-    if (value === undefined) {
-      throw new OrchestratorError(
-        'FAILED_PRECONDITION',
-        'invalid_request',
-        `The task "${manifest.name}" takes the variable ${name} from the environment, and it is not set there.`,
-      );
-    }
-    env[name] = value;
-  }
-  return { ...env, ...manifest.environment };
 }

@@ -20,16 +20,16 @@ function isPermanentFailure(run: Run): boolean {
 }
 
 /** How the execution ended, for the restart policy; of a run that was removed nothing is known. */
-export function endOf(run: Run | undefined): TaskEnd {
+export function endOf(run: Run | undefined, isStopping: boolean): TaskEnd {
   const ranMs = run === undefined ? 0 : (run.endedAt ?? 0) - (run.startedAt ?? run.endedAt ?? 0);
   const isPermanent = run !== undefined && isPermanentFailure(run);
   switch (run?.status) {
     case 'succeeded':
-      return { outcome: 'succeeded', isPermanent, ranMs };
+      return { outcome: 'succeeded', isPermanent, isStopping, ranMs };
     case 'cancelled':
-      return { outcome: 'stopped', isPermanent, ranMs };
+      return { outcome: 'stopped', isPermanent, isStopping, ranMs };
     default:
-      return { outcome: 'failed', isPermanent, ranMs };
+      return { outcome: 'failed', isPermanent, isStopping, ranMs };
   }
 }
 

@@ -10,8 +10,11 @@ import type { ParsedCallback } from '../../protocol/callback.ts';
 import { EventGate } from './eventGate.ts';
 import type { EmitTaskEvent } from './taskRunReport.ts';
 
-/** `ended`: the task has given its result already, and only the first one counts. */
-export type CallbackVerdict = 'taken' | 'over_limit' | 'ended';
+/**
+ * `taken`: it is journaled. `noted`: it waits for its turn, and a newer one may take its place. `ended`: the task has
+ * ended, or has given its result already, and only the first one counts.
+ */
+export type CallbackVerdict = 'taken' | 'noted' | 'over_limit' | 'ended';
 
 export type RefusalKind = 'unauthenticated' | 'invalid' | 'over_limit';
 
@@ -26,6 +29,7 @@ export class CallbackIntake implements Disposable {
   private readonly onResult: (result: CallbackResult) => void;
   private readonly gate: EventGate;
   private hasResult = false;
+  private isFinished = false;
   private refused = { unauthenticated: 0, invalid: 0, over_limit: 0 };
   private refusalTimer: Disposable | undefined;
   private refusalMs = firstRefusalMs;
@@ -38,10 +42,9 @@ export class CallbackIntake implements Disposable {
     this.gate = new EventGate(clock);
   }
 
-  /** Resolves once it is journaled; a status update that waits for its turn is only noted. */
   async take(callback: ParsedCallback, bytes: number): Promise<CallbackVerdict> {
     const isResult = callback.eventType === 'task_result';
-    if (isResult && this.hasResult) return 'ended';
+    if (this.isFinished || (isResult && this.hasResult)) return 'ended';
     const tell = async (replaced: number): Promise<void> => {
       await this.emit('container_task.callback', {
         ...callbackNotification(callback),
@@ -53,21 +56,29 @@ export class CallbackIntake implements Disposable {
     };
     if (isResult) {
       this.hasResult = true;
-      await this.gate.force({ tell, bytes, isReplaceable: false });
+      try {
+        await this.gate.force({ tell, bytes, isReplaceable: false });
+      } catch (error) {
+        // What could not be journaled was not given.
+        this.hasResult = false;
+        throw error;
+      }
       this.onResult(resultOf(callback.payload));
       return 'taken';
     }
     const isReplaceable = callback.eventType === 'status_update';
-    return (await this.gate.offer({ tell, bytes, isReplaceable })) ? 'taken' : 'over_limit';
+    const outcome = await this.gate.offer({ tell, bytes, isReplaceable });
+    return outcome === 'told' ? 'taken' : outcome === 'waits' ? 'noted' : 'over_limit';
   }
 
   /** As the executable's logger tells it. @returns false where it tells too much. */
-  notify(data: Parameters<EmitTaskEvent<'container_task.notification'>>[1]): Promise<boolean> {
+  async notify(data: Parameters<EmitTaskEvent<'container_task.notification'>>[1]): Promise<boolean> {
+    if (this.isFinished) return false;
     const bytes = data.message.length;
     const tell = async (): Promise<void> => {
       await this.emit('container_task.notification', data);
     };
-    return this.gate.offer({ tell, bytes, isReplaceable: false });
+    return (await this.gate.offer({ tell, bytes, isReplaceable: false })) === 'told';
   }
 
   /** A message that nobody understands is told all the same, as the contract has it; the rest is only counted. */
@@ -77,8 +88,9 @@ export class CallbackIntake implements Disposable {
     this.refusalTimer ??= this.clock.setTimer(this.refusalMs, () => this.tellRefused());
   }
 
-  /** Everything that was taken is told. */
+  /** Everything that was taken is told, and nothing more is taken: the run's last event stays its last. */
   async finish(): Promise<void> {
+    this.isFinished = true;
     await this.gate.flush();
     this.tellRefused();
   }

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { ConnectionLimit } from '../../base/connectionLimit.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import {
   acceptedAnswer,
@@ -14,7 +15,7 @@ import { isDeeperThan, readBody } from './requestBody.ts';
 
 /** Largest body, in bytes. */
 export const bodyLimit = 1024 * 1024;
-/** Connections at a time, on each address; further ones are closed. */
+/** Connections at a time, on each address; beyond them those go that have shown no token. */
 export const connectionLimit = 32;
 const headersTimeoutMs = 5_000;
 /** From the first byte of a request to the last of its body. */
@@ -22,6 +23,8 @@ const requestTimeoutMs = 10_000;
 const keepAliveMs = 5_000;
 const checkIntervalMs = 1_000;
 const headerLimit = 8 * 1024;
+/** A port that is free at one address may be taken at the other. */
+const portAttempts = 5;
 /** Objects in objects; deeper ones exhaust the stack of whoever writes them out again. */
 const depthLimit = 64;
 /** A client that has no id of its own, as seed 000 and the SDK send it. */
@@ -67,21 +70,30 @@ export interface CallbackListener {
 export async function createCallbackListener(options: CallbackListenerOptions): Promise<CallbackListener> {
   const servers: Server[] = [];
   const close = async (): Promise<void> => {
-    await Promise.all(servers.map(closeServer));
+    await Promise.all(servers.splice(0).map(closeServer));
+  };
+  const open = async (where: { host: string; port: number } | { path: string }): Promise<Server> => {
+    const server = createTaskServer(options);
+    servers.push(server);
+    await listen(server, where);
+    return server;
+  };
+  const openHosts = async (): Promise<number> => {
+    let port = 0;
+    for (const host of options.hosts) port = ((await open({ host, port })).address() as AddressInfo).port;
+    return port;
   };
   try {
-    let port = 0;
-    for (const host of options.hosts) {
-      const server = createTaskServer(options);
-      servers.push(server);
-      await listen(server, { host, port });
-      port = (server.address() as AddressInfo).port;
+    let port: number | undefined;
+    for (let attempt = 1; port === undefined; attempt += 1) {
+      try {
+        port = await openHosts();
+      } catch (error) {
+        if (systemCode(error) !== 'EADDRINUSE' || attempt === portAttempts) throw error;
+        await close();
+      }
     }
-    if (options.socket !== undefined) {
-      const server = createTaskServer(options);
-      servers.push(server);
-      await listen(server, { path: options.socket });
-    }
+    if (options.socket !== undefined) await open({ path: options.socket });
     return {
       port,
       addresses: options.hosts.map((host) => `${urlHost(host)}:${port}`),
@@ -102,9 +114,11 @@ function createTaskServer(options: CallbackListenerOptions): Server {
     keepAliveTimeout: keepAliveMs,
     connectionsCheckingInterval: checkIntervalMs,
   });
-  server.maxConnections = connectionLimit;
+  const connections = new ConnectionLimit<Socket>(connectionLimit);
+  server.on('connection', (socket: Socket) => connections.admit(socket));
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    answerRequest(options, request, response).catch((error: unknown) => {
+    const onToken = (): void => connections.trust(request.socket);
+    answerRequest(options, { request, response, onToken }).catch((error: unknown) => {
       const { code, message } = OrchestratorError.from(error);
       answer(response, code === 'RESOURCE_EXHAUSTED' ? 503 : 500, errorAnswer(message));
     });
@@ -125,17 +139,28 @@ function createTaskServer(options: CallbackListenerOptions): Server {
 
 async function answerRequest(
   options: CallbackListenerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
+  {
+    request,
+    response,
+    onToken,
+  }: {
+    readonly request: IncomingMessage;
+    readonly response: ServerResponse;
+    /** The sender has shown that it belongs here. */
+    readonly onToken: () => void;
+  },
 ): Promise<void> {
   const { path, token } = credentialsOf(request);
   const namespace = path === namespacePath ? options.namespace : undefined;
   // The contract has the executable's secret in the body only; nothing is read before it was seen in the header too.
   if (!isSame(token, namespace?.secret ?? options.token)) {
     options.intake.refuse('unauthenticated');
+    // Whatever else it has sent is dropped unread.
+    response.setHeader('Connection', 'close');
     refuse(request, response, 401, errorAnswer('The token of this task is missing or wrong.'));
     return;
   }
+  onToken();
   if (request.headers.origin !== undefined) {
     options.intake.refuse('unauthenticated');
     refuse(request, response, 403, errorAnswer('Web pages have no access.'));
@@ -197,8 +222,12 @@ async function answerCallback(
     case 'taken':
       answer(response, 200, acceptedAnswer(callback));
       break;
+    case 'noted':
+      // Not journaled yet, and a newer one may take its place: 200 is said of what is kept.
+      answer(response, 202, acceptedAnswer(callback));
+      break;
     case 'ended':
-      answer(response, 409, errorAnswer('The task has given its result already.'));
+      answer(response, 409, errorAnswer('The task has ended, or has given its result already.'));
       break;
     case 'over_limit':
       intake.refuse('over_limit');
@@ -293,8 +322,8 @@ function urlHost(host: string): string {
 
 /** Engines that run in a network of their own (rootless ones) tell an address that this machine does not have. */
 function listenError(error: unknown): OrchestratorError {
-  const { code, address } = error as { readonly code?: unknown; readonly address?: unknown };
-  if (code !== 'EADDRNOTAVAIL') return OrchestratorError.from(error);
+  const { address } = error as { readonly address?: unknown };
+  if (systemCode(error) !== 'EADDRNOTAVAIL') return OrchestratorError.from(error);
   return new OrchestratorError(
     'FAILED_PRECONDITION',
     'container_engine_failed',
@@ -302,6 +331,10 @@ function listenError(error: unknown): OrchestratorError {
       'not call back. Give it the network "none": then it uses the Unix socket.',
     { cause: error },
   );
+}
+
+function systemCode(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function listen(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {

@@ -1,9 +1,6 @@
-/** Methods of the node's wrapper (contract 000, section 3) that mean something only on a chain, or only in its process. */
-export const chainMethods: ReadonlySet<string> = new Set([
-  'fs',
+/** Methods of the node's wrapper (contract 000, section 3) that mean something only on a chain. */
+const chainMethods: ReadonlySet<string> = new Set([
   'fsStaking',
-  'fsWriteStream',
-  'fsReadStream',
   'payloadSigning',
   'verifySignature',
   'decodePayload',
@@ -30,3 +27,7 @@ export const chainMethods: ReadonlySet<string> = new Set([
   'payoutTrigger',
   'selectAndGenerateDistributionList',
 ]);
+
+export function isChainMethod(method: string): boolean {
+  return chainMethods.has(method) || /distributionlist/i.test(method);
+}

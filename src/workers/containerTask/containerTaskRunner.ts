@@ -53,11 +53,9 @@ export class ContainerTaskRunner implements Disposable {
     this.intake = this.disposables.add(
       new CallbackIntake(deps.emit, deps.clock, (result) => this.handleResult(result)),
     );
-    this.namespace = createNamespace({
-      spec,
-      secret: deps.newToken(),
-      notify: (data) => this.intake.notify(data),
-    });
+    this.namespace = this.disposables.add(
+      createNamespace({ spec, secret: deps.newToken(), notify: (data) => this.intake.notify(data) }),
+    );
   }
 
   /** Reports the run to its end; never rejects for what goes wrong in it. */

@@ -1,12 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../base/clock.ts';
-import { EventGate, gateBurst, type GateEvent, gateQueueLimit, gateRate } from './eventGate.ts';
+import {
+  EventGate,
+  gateBurst,
+  type GateEvent,
+  type GateOutcome,
+  gateQueueLimit,
+  gateRate,
+} from './eventGate.ts';
 
 interface Scene {
   readonly clock: FakeClock;
   readonly gate: EventGate;
   readonly told: string[];
-  offer(name: string, options?: Partial<GateEvent>): Promise<boolean>;
+  offer(name: string, options?: Partial<GateEvent>): Promise<GateOutcome>;
 }
 
 function scene(): Scene {
@@ -42,13 +49,13 @@ describe('EventGate', () => {
     expect(one.told).toEqual(['a']);
     one.clock.advance(2_000 / gateRate);
     expect(one.told).toEqual(['a', 'b', 'c']);
-    expect(await Promise.all(offered)).toEqual([true, true, true]);
+    expect(await Promise.all(offered)).toEqual(['told', 'told', 'told']);
   });
 
   it('keeps only the newest of what may be replaced, between what may not', async () => {
     const one = scene();
     await saturate(one);
-    for (const name of ['1', '2', '3']) expect(await one.offer(name, { isReplaceable: true })).toBe(true);
+    for (const name of ['1', '2', '3']) expect(await one.offer(name, { isReplaceable: true })).toBe('waits');
     const log = one.offer('log');
     for (const name of ['4', '5']) await one.offer(name, { isReplaceable: true });
     one.clock.advance(10_000);
@@ -60,9 +67,9 @@ describe('EventGate', () => {
     const one = scene();
     await saturate(one);
     const waiting = Array.from({ length: gateQueueLimit }, (_, index) => one.offer(String(index)));
-    expect(await one.offer('over')).toBe(false);
+    expect(await one.offer('over')).toBe('refused');
     one.clock.advance((gateQueueLimit * 1_000) / gateRate);
-    expect(await Promise.all(waiting)).not.toContain(false);
+    expect(await Promise.all(waiting)).not.toContain('refused');
     expect(one.told).toHaveLength(gateQueueLimit);
   });
 
@@ -73,7 +80,45 @@ describe('EventGate', () => {
     one.clock.advance(64 * (1_000 / gateRate));
     expect(one.told).toEqual([]);
     one.clock.advance(1_000 / gateRate);
-    expect(await large).toBe(true);
+    expect(await large).toBe('told');
+  });
+
+  it('holds few large ones, so that memory and the wait stay bounded', async () => {
+    const one = scene();
+    await saturate(one);
+    const bytes = 1024 * 1024;
+    const waiting = [1, 2, 3].map((name) => one.offer(String(name), { bytes }));
+    expect(await one.offer('over', { bytes })).toBe('refused');
+    one.clock.advance((gateQueueLimit * 1_000) / gateRate);
+    expect(await Promise.all(waiting)).toEqual(['told', 'told', 'told']);
+  });
+
+  it('counts what replaces another by its own size', async () => {
+    const one = scene();
+    await saturate(one);
+    const bytes = 1024 * 1024;
+    expect(await one.offer('small', { isReplaceable: true })).toBe('waits');
+    const between = [1, 2, 3].map((name) => one.offer(String(name), { bytes }));
+    expect(await one.offer('last', { isReplaceable: true })).toBe('waits');
+    expect(await one.offer('last', { isReplaceable: true, bytes })).toBe('refused');
+    await one.gate.flush();
+    expect(await Promise.all(between)).toEqual(['told', 'told', 'told']);
+    expect(await one.offer('again', { isReplaceable: true, bytes })).toBe('waits');
+  });
+
+  it('goes on at its rate when the clock is set back', async () => {
+    const clock = new FakeClock();
+    let backMs = 0;
+    const gate = new EventGate({
+      now: () => clock.now() - backMs,
+      setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+    });
+    const event = { tell: () => Promise.resolve(), bytes: 1, isReplaceable: false };
+    for (let index = 0; index < gateBurst; index += 1) await gate.offer(event);
+    backMs = 3_600_000;
+    const offered = gate.offer(event);
+    clock.advance(1_000);
+    expect(await offered).toBe('told');
   });
 
   it('forces the last word through, after all that came before it', async () => {

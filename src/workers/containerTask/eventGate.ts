@@ -5,7 +5,7 @@ import type { Disposable } from '../../base/disposable.ts';
 export const gateRate = 100;
 /** How many may come at once after a silence. */
 export const gateBurst = 500;
-/** Events that wait for their turn. */
+/** Events that wait for their turn; large ones count for more, so that neither memory nor the wait grows with them. */
 export const gateQueueLimit = 256;
 /** An event of so many bytes counts as one more. */
 const bytesPerEvent = 16 * 1024;
@@ -17,6 +17,9 @@ export interface GateEvent {
   /** Only the newest matters: while it waits as the last of the queue, a later one of this kind takes its place. */
   readonly isReplaceable: boolean;
 }
+
+/** `waits`: it may be replaced, and is told in its turn unless it is. `refused`: too much waits already. */
+export type GateOutcome = 'told' | 'waits' | 'refused';
 
 interface Waiting {
   event: GateEvent;
@@ -32,6 +35,7 @@ interface Waiting {
 export class EventGate implements Disposable {
   private readonly clock: Clock;
   private readonly queue: Waiting[] = [];
+  private queuedCost = 0;
   private tokens = gateBurst;
   private filledAt: number;
   private timer: Disposable | undefined;
@@ -41,22 +45,22 @@ export class EventGate implements Disposable {
     this.filledAt = clock.now();
   }
 
-  /**
-   * @returns whether it was taken: resolves once it was told, or, where it may be replaced, once it waits.
-   * Rejects with what `tell` throws.
-   */
-  async offer(event: GateEvent): Promise<boolean> {
+  /** Resolves once it was told, or, where it may be replaced, once it waits. Rejects with what `tell` throws. */
+  async offer(event: GateEvent): Promise<GateOutcome> {
     if (this.queue.length === 0 && this.spend(event)) {
       await event.tell(0);
-      return true;
+      return 'told';
     }
     const last = this.queue.at(-1);
-    if (event.isReplaceable && last?.event.isReplaceable === true) {
-      last.event = event;
-      last.replaced += 1;
-      return true;
+    const replaced = event.isReplaceable && last?.event.isReplaceable === true ? last : undefined;
+    const growth = costOf(event) - (replaced === undefined ? 0 : costOf(replaced.event));
+    if (growth > 0 && this.queuedCost + growth > gateQueueLimit) return 'refused';
+    this.queuedCost += growth;
+    if (replaced !== undefined) {
+      replaced.event = event;
+      replaced.replaced += 1;
+      return 'waits';
     }
-    if (this.queue.length >= gateQueueLimit) return false;
     const told = new Promise<void>((resolve) => {
       this.queue.push({ event, replaced: 0, settle: resolve });
     });
@@ -64,10 +68,10 @@ export class EventGate implements Disposable {
     if (event.isReplaceable) {
       // Its sender was told that it is taken; if it cannot be told after all, the worker fails by its journal.
       told.catch(() => undefined);
-      return true;
+      return 'waits';
     }
     await told;
-    return true;
+    return 'told';
   }
 
   /** Tells at once all that waits, then this: for what must not be lost and comes once. */
@@ -78,6 +82,7 @@ export class EventGate implements Disposable {
 
   /** Tells at once all that waits. */
   async flush(): Promise<void> {
+    this.queuedCost = 0;
     const told = this.queue.splice(0).map(tell);
     await Promise.allSettled(told);
   }
@@ -90,6 +95,7 @@ export class EventGate implements Disposable {
     this.timer = undefined;
     for (let next = this.queue[0]; next !== undefined && this.spend(next.event); next = this.queue[0]) {
       this.queue.shift();
+      this.queuedCost -= costOf(next.event);
       void tell(next);
     }
     this.schedule();
@@ -105,7 +111,9 @@ export class EventGate implements Disposable {
 
   private spend(event: GateEvent): boolean {
     const now = this.clock.now();
-    this.tokens = Math.min(gateBurst, this.tokens + ((now - this.filledAt) * gateRate) / 1_000);
+    // A clock that was set back must not cost the task its turn for as long.
+    const elapsedMs = Math.max(0, now - this.filledAt);
+    this.tokens = Math.min(gateBurst, this.tokens + (elapsedMs * gateRate) / 1_000);
     this.filledAt = now;
     const cost = costOf(event);
     if (this.tokens < cost) return false;

@@ -2,9 +2,10 @@ import { createRequire } from 'node:module';
 import { request as httpRequest } from 'node:http';
 import { serveRoutes, type TaskRoutes } from './executableRoutes.ts';
 import { executableEnvironment, executableFlag } from './executableEnvironment.ts';
+import { type TaskFileMethods, taskFileMethods } from './executableFiles.ts';
 
 /** What the executable is given, as the global `namespace` and as the argument of the function that it exports. */
-export interface ExecutableNamespace extends Pick<TaskRoutes, 'route'> {
+export interface ExecutableNamespace extends TaskRoutes, TaskFileMethods {
   /** Every other name is a method of the workbench: it answers a promise. */
   readonly [method: string]: (...args: never[]) => unknown;
 }
@@ -35,14 +36,17 @@ function createExecutableNamespace(env: NodeJS.ProcessEnv): ExecutableNamespace 
   const taskId = env['ORCA_TASK_ID'] ?? '';
   // What the executable starts must not be able to speak for it.
   delete env[executableEnvironment.secret];
-  const routes = serveRoutes(env[executableEnvironment.apiSocket]);
+  const own: Readonly<Record<string, unknown>> = {
+    ...serveRoutes(env[executableEnvironment.apiSocket], taskId),
+    ...taskFileMethods(env[executableEnvironment.folder] ?? ''),
+  };
   const call = (method: string, args: readonly unknown[]): Promise<unknown> =>
     callWorkbench({ socket, secret }, { args: [method, ...args], taskId, secret });
   return new Proxy({} as ExecutableNamespace, {
     get: (_target, name) => {
       // A promise would be taken for one by its `then`.
       if (typeof name !== 'string' || name === 'then') return undefined;
-      if (name === 'route') return routes.route;
+      if (Object.hasOwn(own, name)) return own[name];
       return (...args: unknown[]) => call(name, args);
     },
   });

@@ -15,7 +15,7 @@ export interface RouteRequest {
   readonly body: unknown;
 }
 
-/** Answers what is sent as JSON with 200, or `{ status, headers, body }` to say more. */
+/** Answers what is sent as JSON with 200, or an object of nothing but `status`, `headers` and `body` to say more. */
 export type RouteHandler = (request: RouteRequest) => unknown;
 
 export interface TaskRoutes {
@@ -30,8 +30,9 @@ interface Route {
 }
 
 /** @param socket where the workbench asks; without it the manifest has not asked for a public API. */
-export function serveRoutes(socket: string | undefined): TaskRoutes {
-  const routes: Route[] = [];
+export function serveRoutes(socket: string | undefined, taskId: string): TaskRoutes {
+  // The node's own route, which any task of it has.
+  const routes: Route[] = [{ method: 'GET', pattern: patternOf('/id'), handler: () => ({ taskId }) }];
   let listening: Promise<Server> | undefined;
   return {
     async route(method, path, handler) {
@@ -41,10 +42,9 @@ export function serveRoutes(socket: string | undefined): TaskRoutes {
       routes.unshift({ method: method.toUpperCase(), pattern: patternOf(path), handler });
       listening ??= listen(socket, (request, response) => {
         answer(routes, request, response).catch((error: unknown) => {
-          send(response, 500, {
-            success: false,
-            message: error instanceof Error ? error.message : String(error),
-          });
+          const status = error instanceof BadRequest ? 400 : 500;
+          const message = error instanceof Error ? error.message : String(error);
+          send(response, status, { success: false, message });
         });
       });
       await listening;
@@ -60,7 +60,9 @@ async function answer(
   const url = new URL(request.url ?? '/', 'http://task');
   const method = request.method ?? 'GET';
   for (const route of routes) {
-    const match = route.method === method ? route.pattern.exec(url.pathname) : null;
+    // Node sends no body with the answer to HEAD.
+    const isMethod = route.method === method || (route.method === 'GET' && method === 'HEAD');
+    const match = isMethod ? route.pattern.exec(url.pathname) : null;
     if (match === null) continue;
     const bytes = await readBody(request, bodyLimit);
     if (bytes === undefined) {
@@ -70,7 +72,7 @@ async function answer(
     const result = await route.handler({
       method,
       path: url.pathname,
-      params: { ...match.groups },
+      params: paramsOf(match.groups ?? {}),
       query: Object.fromEntries(url.searchParams),
       headers: request.headers,
       body: bodyOf(bytes, request.headers['content-type']),
@@ -89,7 +91,11 @@ interface RouteResponse {
 }
 
 function isResponse(value: unknown): value is RouteResponse {
-  return typeof value === 'object' && value !== null && 'status' in value && Number.isInteger(value.status);
+  if (typeof value !== 'object' || value === null || !('status' in value)) return false;
+  const { status } = value;
+  const isStatus = Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
+  // Any more, and it is something of the task's own that happens to have a status.
+  return isStatus && Object.keys(value).every((name) => ['status', 'headers', 'body'].includes(name));
 }
 
 function send(
@@ -99,18 +105,40 @@ function send(
   headers: Readonly<Record<string, string>> = {},
 ): void {
   if (response.headersSent) return;
-  const isText = typeof body === 'string';
-  response.writeHead(status, {
-    'content-type': isText ? 'text/plain; charset=utf-8' : 'application/json',
-    ...headers,
-  });
-  response.end(isText ? body : JSON.stringify(body ?? null));
+  const [type, bytes] =
+    typeof body === 'string'
+      ? ['text/plain; charset=utf-8', body]
+      : body instanceof Uint8Array
+        ? ['application/octet-stream', body]
+        : ['application/json', JSON.stringify(body ?? null)];
+  response.writeHead(status, { 'content-type': type, ...headers });
+  response.end(bytes);
+}
+
+/** What the sender did wrong. */
+class BadRequest extends Error {
+  override readonly name = 'BadRequest';
 }
 
 function bodyOf(bytes: Buffer, contentType = ''): unknown {
   if (bytes.length === 0) return undefined;
   const text = bytes.toString('utf8');
-  return contentType.includes('json') ? (JSON.parse(text) as unknown) : text;
+  if (!contentType.includes('json')) return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new BadRequest('The body is not valid JSON.');
+  }
+}
+
+function paramsOf(groups: Readonly<Record<string, string>>): Record<string, string> {
+  try {
+    return Object.fromEntries(
+      Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]),
+    );
+  } catch {
+    throw new BadRequest('The path is not encoded as a URL is.');
+  }
 }
 
 function patternOf(path: string): RegExp {

@@ -3,7 +3,11 @@ import type { Clock } from '../../base/clock.ts';
 import type { Disposable } from '../../base/disposable.ts';
 import type { IdSource } from '../../base/ids.ts';
 import type { TaskExecutable } from '../../core/containerTasks/containerTask.ts';
-import { callbackEnvironment, type ContainerTaskSpec } from '../../core/containerTasks/containerTaskSpec.ts';
+import {
+  callbackEnvironment,
+  type ContainerTaskSpec,
+  platformVariables,
+} from '../../core/containerTasks/containerTaskSpec.ts';
 import type { WorkerTerminals } from '../../processHost/workerClient.ts';
 import { followToEnd } from '../shell/followToEnd.ts';
 import { Stopper, type StopOutcome } from '../shell/stopper.ts';
@@ -97,7 +101,9 @@ export class LocalProgram implements Disposable {
   private environment(): Record<string, string> {
     const { spec, executable, deps } = this;
     const env: Record<string, string> = { TERM: 'xterm-256color' };
-    for (const name of ['PATH', 'LANG', 'ELECTRON_RUN_AS_NODE', ...spec.environmentNames]) {
+    // What loads a JavaScript executable may be an editor, which has to be told that it is a Node.
+    const loader = executable.type === 'node' ? ['ELECTRON_RUN_AS_NODE'] : [];
+    for (const name of [...platformVariables, ...loader, ...spec.environmentNames]) {
       const value = deps.environment[name];
       if (value !== undefined) env[name] = value;
     }

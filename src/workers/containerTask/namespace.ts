@@ -1,14 +1,17 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { podCall } from '../../adapters/containerTasks/taskHttp.ts';
+import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import { messageLimit, notificationLevel } from '../../core/containerTasks/callback.ts';
 import type { ContainerTaskEventData } from '../../core/containerTasks/containerTaskEvents.ts';
 import type { ContainerTaskSpec } from '../../core/containerTasks/containerTaskSpec.ts';
 import { podCallOptions } from '../../protocol/podCall.ts';
 import type { NamespaceDoor } from './callbackListener.ts';
-import { chainMethods } from './chainMethods.ts';
+import { isChainMethod } from './chainMethods.ts';
 
+/** Calls of the container at a time: each may wait for minutes, and holds a connection of the listener meanwhile. */
+const podCallLimit = 16;
 /** All that one task keeps with `storeSet`, as JSON, in bytes. */
 const storeLimit = 4 * 1024 * 1024;
 const actionOfLog = 'OrcaTaskSDKNotification';
@@ -20,7 +23,7 @@ export interface NamespaceOptions {
   readonly notify: (data: ContainerTaskEventData['container_task.notification']) => Promise<boolean>;
 }
 
-export interface Namespace extends NamespaceDoor {
+export interface Namespace extends NamespaceDoor, Disposable {
   setPodAddress(address: string | null): void;
 }
 
@@ -28,6 +31,7 @@ export interface Namespace extends NamespaceDoor {
 export function createNamespace({ spec, secret, notify }: NamespaceOptions): Namespace {
   const store = createTaskStore(join(spec.paths.folder, 'store.json'));
   let podAddress: string | null = null;
+  const podCalls = new Set<AbortController>();
 
   const log = async (level: unknown, message: unknown, action: unknown): Promise<boolean> => {
     const isTaken = await notify({
@@ -53,8 +57,16 @@ export function createNamespace({ spec, secret, notify }: NamespaceOptions): Nam
     getTaskNodeVersion: () => Promise.resolve(process.env['ORCHESTRATION_WORKBENCH_VERSION'] ?? '0.0.0'),
     podCall: async (path, options) => {
       if (podAddress === null) throw noContainer(spec);
-      const { data } = await podCall(podAddress, podCallOptions(textOf(path), options));
-      return { data };
+      if (podCalls.size >= podCallLimit) throw tooManyCalls();
+      const request = podCallOptions(textOf(path), options);
+      const call = new AbortController();
+      podCalls.add(call);
+      try {
+        const { status, data } = await podCall(podAddress, { ...request, signal: call.signal });
+        return { status, data };
+      } finally {
+        podCalls.delete(call);
+      }
     },
   };
   return {
@@ -66,6 +78,9 @@ export function createNamespace({ spec, secret, notify }: NamespaceOptions): Nam
       const known = Object.hasOwn(methods, method) ? methods[method] : undefined;
       if (known !== undefined) return known(...args);
       throw unknownMethod(method);
+    },
+    dispose() {
+      for (const call of podCalls) call.abort();
     },
   };
 }
@@ -80,12 +95,20 @@ function noContainer({ wantsContainer }: ContainerTaskSpec): OrchestratorError {
   );
 }
 
+function tooManyCalls(): OrchestratorError {
+  return new OrchestratorError(
+    'RESOURCE_EXHAUSTED',
+    'task_limit',
+    `${podCallLimit} calls of the container wait for their answers. Wait for one of them before the next.`,
+  );
+}
+
 function unknownMethod(method: string): OrchestratorError {
   const name = method.slice(0, 100);
   return new OrchestratorError(
     'UNIMPLEMENTED',
     'invalid_request',
-    chainMethods.has(method)
+    isChainMethod(method)
       ? `namespace.${name} needs the Koii chain, and this task runs without one.`
       : `namespace.${name} is not known.`,
   );
