@@ -67,9 +67,13 @@ export class TestEngine implements AsyncDisposable {
     const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     await exited;
-    // A crash takes its containerd along, but a moment later: the next daemon would wait in vain for one that is dying.
-    if (signal === 'SIGKILL') await endProcesses([this.containerdPid()].filter((pid) => isAlive(pid)));
-    else await waitUntil('containerd has ended', () => !isAlive(this.containerdPid()));
+    if (signal === 'SIGTERM') {
+      await waitUntil('containerd has ended', () => !isAlive(this.containerdPid()));
+      return;
+    }
+    // A crash takes its containerd along. The next daemon would wait for it in vain while it is dying, or is a zombie.
+    await endProcesses([this.containerdPid()].filter((pid) => isAlive(pid)));
+    rmSync(this.containerdPidFile, { force: true });
   }
 
   /** A client of ours, as the product makes it. */
@@ -123,8 +127,12 @@ export class TestEngine implements AsyncDisposable {
     });
   }
 
+  private get containerdPidFile(): string {
+    return join(this.folder, 'exec/containerd/containerd.pid');
+  }
+
   private containerdPid(): number {
-    const path = join(this.folder, 'exec/containerd/containerd.pid');
+    const path = this.containerdPidFile;
     return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
   }
 
