@@ -10,7 +10,6 @@ import type { RunManager } from '../runs/runManager.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { validName } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
-import type { NotificationLevel } from './callback.ts';
 import { type ContainerTask, type ContainerTaskManifest, isContainerTaskLive } from './containerTask.ts';
 import { checkManifest, checkPolicy } from './manifestChecks.ts';
 import { decideRestart } from './restartPolicy.ts';
@@ -18,6 +17,7 @@ import { TaskContainers } from './taskContainers.ts';
 import type { TaskContainerSource } from './taskContainerSource.ts';
 import { taskTitle, taskWorker } from './taskEngine.ts';
 import { endOf, failureOf, noSuchTask, noTaskApi, taskRunning } from './taskFailures.ts';
+import { isNotification, notificationOf, type TaskNotification } from './taskNotification.ts';
 
 export interface StartContainerTaskRequest {
   readonly manifest: ContainerTaskManifest;
@@ -27,18 +27,6 @@ export interface StartContainerTaskRequest {
    * Otherwise only what the session's policy allows.
    */
   readonly isAgreed: boolean;
-}
-
-/** What a person is told of a task. */
-export interface TaskNotification {
-  readonly level: NotificationLevel;
-  readonly message: string;
-  readonly action: string | null;
-  readonly taskId: string;
-  readonly taskName: string;
-  readonly runId: string;
-  /** Of the event that holds all of it. */
-  readonly sequence: number;
 }
 
 /** Starts container tasks, keeps them going as their manifests say, and ends them. Each execution is a run. */
@@ -304,7 +292,7 @@ export class ContainerTaskManager implements Disposable {
   }
 
   private handleEvent(event: OrchestratorEvent): void {
-    const { type, runId, data, sequence } = event;
+    const { type, runId } = event;
     if (runId === undefined) return;
     if (type === 'container_task.container_wanted') {
       const run = this.context.state.liveRuns.get(runId);
@@ -312,20 +300,10 @@ export class ContainerTaskManager implements Disposable {
       if (run !== undefined && task !== undefined) void this.containers.provide(task, run);
       return;
     }
-    if (type !== 'container_task.callback' && type !== 'container_task.notification') return;
-    if (!this.notified.hasListeners) return;
+    if (!this.notified.hasListeners || !isNotification(type)) return;
     const task = this.find(taskIdOf(this.runs.find(runId)));
-    if (task === undefined) return;
-    const { level, message, action } = data;
-    this.notified.fire({
-      level: level === 'Error' || level === 'Warn' ? level : 'Info',
-      message: typeof message === 'string' ? message : '',
-      action: typeof action === 'string' ? action : null,
-      taskId: task.id,
-      taskName: task.name,
-      runId,
-      sequence,
-    });
+    const notification = task === undefined ? undefined : notificationOf(event, task);
+    if (notification !== undefined) this.notified.fire(notification);
   }
 
   private handleRunEnd(run: Run): void {
