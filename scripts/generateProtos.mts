@@ -33,10 +33,14 @@ const aliased = [
   'terminal',
   'run',
   'event',
+  'container',
+  'containertask',
 ].map((name) => `${name}.v1`);
 
 /** Where every 64-bit integer is a plain number (`jstype = JS_NUMBER`). */
-const withPlainNumbers = ['session', 'terminal', 'run', 'event'].map((name) => `${name}/v1/${name}.ts`);
+const withPlainNumbers = ['session', 'terminal', 'run', 'event', 'container', 'containertask'].map(
+  (name) => `${name}/v1/${name}.ts`,
+);
 
 interface Stamp {
   readonly sources: string;

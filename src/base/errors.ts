@@ -81,7 +81,6 @@ export type ErrorReason =
   | 'state_dir_unsafe'
   | 'socket_in_use'
   | 'socket_unsafe'
-  | 'listen_failed'
   | 'store_corrupt'
   | 'store_too_new'
   | 'disk_full'

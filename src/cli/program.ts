@@ -3,7 +3,7 @@ import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
 import type { CommandContext } from './commandContext.ts';
 import type { GrpcFlags } from './grpcFlags.ts';
-import type { ContainersFlags } from './commands/containers.ts';
+import type { ContainersFlags } from './commands/containersCall.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
 import { OutputWriter } from './output/outputWriter.ts';
 import { parseDuration } from './output/format.ts';
@@ -202,7 +202,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 
   command<CommonOptions & ContainersFlags>(
     'containers <action> [words...]',
-    'containers of the sessions: ls, run, start, stop, restart, kill, pause, unpause, rm, logs, exec, inspect, stats, images, pull',
+    'containers of the sessions: ls, run, start, stop, restart, kill, pause, unpause, rm, logs, exec, inspect, stats, images, pull, build, import, rmi, networks, volumes',
     async (context, flags, [action = '', ...words]) => {
       const { containersCommand } = await import('./commands/containers.ts');
       return containersCommand(context, action, words, flags);
@@ -214,6 +214,9 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('--network <name>', 'run: the network that it may join (default: none)')
     .option('-d, --detach', 'run: do not wait for it')
     .option('-f, --follow', 'logs: go on with what comes, until it ends')
+    .option('-i, --stdin', 'exec: pass standard input on')
+    .option('-t, --tty', 'exec: in a terminal of its own')
+    .option('--internal', 'networks create: without a way out')
     .option('--force', 'rm: also one that runs');
 
   command('doctor', 'check the installation and the state directory', async (context) => {
@@ -252,6 +255,26 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     async (context, _, ids) => {
       const { stopTasks } = await import('./commands/tasks.ts');
       return stopTasks(context, ids);
+    },
+    tasks,
+  );
+
+  command(
+    'retry <id...>',
+    'execute tasks again that have ended, or wait for another try',
+    async (context, _, ids) => {
+      const { retryTasks } = await import('./commands/tasks.ts');
+      return retryTasks(context, ids);
+    },
+    tasks,
+  );
+
+  command(
+    'rm <id...>',
+    'forget tasks that have ended, with what they have stored',
+    async (context, _, ids) => {
+      const { removeTasks } = await import('./commands/tasks.ts');
+      return removeTasks(context, ids);
     },
     tasks,
   );

@@ -1,3 +1,5 @@
+import type { ContainerAccess } from './containers/containerAccess.ts';
+import type { ContainerTaskAccess, SeenContainerTask } from './containerTasks/containerTaskAccess.ts';
 import type { OrchestratorEvent } from './events/event.ts';
 import type {
   FollowOptions,
@@ -23,6 +25,9 @@ export interface OrchestratorAccess {
   /** Oldest first, without their results. @param filter.isLive only those that have not ended */
   listRuns(filter?: { readonly isLive?: boolean }): Promise<readonly SeenRun[]>;
 
+  /** Oldest first, ended ones too. */
+  listContainerTasks(): Promise<readonly SeenContainerTask[]>;
+
   /** What the log holds after a sequence, then what comes where it is followed. Ends with the signal. */
   readEvents(query: EventQuery): AsyncIterable<OrchestratorEvent>;
   /** What a run reports, from its first event to its last. An event may come twice, and then means the same. */
@@ -44,6 +49,8 @@ export interface OrchestratorAccess {
 
 /** One that serves its state: it can be given something to do. */
 export interface ServingOrchestrator extends OrchestratorAccess {
+  readonly containers: ContainerAccess;
+  readonly containerTasks: ContainerTaskAccess;
   createSession(request: CreateSessionRequest): Promise<Session>;
   /**
    * Resolves once the run is stored; it goes on by itself. Errors: those of `RunManager.start`.

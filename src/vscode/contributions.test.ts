@@ -80,9 +80,9 @@ describe('settings', () => {
     }
   });
 
-  it('that name programs or folders are not taken from an untrusted workspace', () => {
+  it('that name programs, folders or engines are not taken from an untrusted workspace', () => {
     for (const [id] of settings) {
-      const namesPath = /shell$|directory$/i.test(id);
+      const namesPath = /shell$|directory$|engine$/i.test(id);
       expect(restrictedConfigurations.includes(id as never), id).toBe(namesPath);
     }
   });

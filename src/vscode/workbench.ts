@@ -84,6 +84,7 @@ export class Workbench implements vscode.Disposable {
         version,
         label: vscode.workspace.name ?? 'window without a folder',
         limits: configuredLimits,
+        containerEngine: () => readSetting(settingIds.containerEngine),
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
         defaultDirectory: () => defaultFolder(this.home),
         servesGrpc: readSetting(settingIds.grpcEnabled),

@@ -2,8 +2,9 @@ import { posix } from 'node:path';
 import type { Environment } from '../../src/core/ports/environment.ts';
 
 /** A machine with the directories /srv/app, /home/me and those of `directories`, and the shells sh and bash. */
-export function createFakeEnvironment(directories: readonly string[] = []): Environment {
-  const known = new Set(['/srv/app', '/home/me', ...directories]);
+export function createFakeEnvironment(directories: Iterable<string> = []): Environment {
+  const known = (path: string): boolean =>
+    path === '/srv/app' || path === '/home/me' || [...directories].includes(path);
   const shells = new Map(
     ['sh', 'bash', '/bin/sh', '/bin/bash'].map((name) => [
       name,
@@ -12,7 +13,7 @@ export function createFakeEnvironment(directories: readonly string[] = []): Envi
   );
   return {
     platform: 'linux',
-    isDirectory: (path) => Promise.resolve(known.has(path)),
+    isDirectory: (path) => Promise.resolve(known(path)),
     // Nothing here is a link.
     realPath: (path) => Promise.resolve(posix.normalize(path)),
     findProgram: (file) => Promise.resolve(shells.get(file)),

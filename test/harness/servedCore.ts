@@ -21,6 +21,7 @@ export class ServedCore {
   readonly core: Orchestrator;
   readonly socketPath = join(this.harness.folder, 'grpc.sock');
   private readonly clients: GrpcClient[] = [];
+  private readonly directories = new Set<string>();
   private readonly engine: ContainerEngine | undefined;
   private server: GrpcServer | undefined;
 
@@ -42,7 +43,7 @@ export class ServedCore {
       },
       store: this.harness.store,
       processHost: new FakeProcessHost(this.harness.machine),
-      environment: createFakeEnvironment(),
+      environment: createFakeEnvironment(this.directories),
       clock: systemClock,
       ids: systemIds,
       logger: nullLogger,
@@ -64,6 +65,11 @@ export class ServedCore {
       logger: nullLogger,
       limits: { shutdownTimeoutMs: 2_000, maxConnections: 1_000 },
     });
+  }
+
+  /** One more directory of its made-up machine. */
+  knowDirectory(path: string): void {
+    this.directories.add(path);
   }
 
   /** A connection of its own; closed with the core. */

@@ -87,6 +87,32 @@ describe('orchestrator tasks', () => {
     expect((await fixture.run(['tasks', 'stop', 'none'])).code).toBe(4);
   });
 
+  it('starts, retries and forgets a task through the core that serves', async () => {
+    await using fixture = new CliFixture(dist);
+    await fixture.serve();
+    const path = manifest(fixture, `${reports} };`);
+    const told =
+      '[Info] Orca Status (task-0...): Half  [31m (50%)\n[Warn] Orca Log [WARN] (task-0...): Careful\n';
+    const started = await fixture.run(['tasks', 'start', '--manifest', path]);
+    expect({ code: started.code, stdout: started.stdout.toString(), stderr: started.stderr }).toEqual({
+      code: 0,
+      stdout: told,
+      stderr: '',
+    });
+    expect((await fixture.run(['tasks', 'retry', 'task-001'])).stdout.toString()).toBe(
+      'task task-001 started\n',
+    );
+    await waitUntil('it has ended again', async () => {
+      const { stdout } = await fixture.run(['tasks', 'list', '--all']);
+      return /task-001 +succeeded/.test(stdout.toString());
+    });
+    expect((await fixture.run(['tasks', 'logs', '-f', 'task-001'])).stdout.toString()).toContain('Careful');
+    expect((await fixture.run(['tasks', 'rm', 'task-001'])).stdout.toString()).toBe(
+      'task task-001 removed\n',
+    );
+    expect((await fixture.run(['tasks', 'list', '--all'])).stdout.toString()).toBe('Nothing here yet.\n');
+  });
+
   it('stops a task that another core keeps', async () => {
     await using fixture = new CliFixture(dist);
     const path = manifest(fixture, 'setInterval(() => undefined, 1_000)');

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { openSqliteStoreReadOnly } from '../../adapters/sqlite/sqliteStore.ts';
 import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
-import type { ContainerTask } from '../../core/containerTasks/containerTask.ts';
+import { type SeenContainerTask, seenContainerTask } from '../../core/containerTasks/containerTaskAccess.ts';
 import type { OrchestratorEvent } from '../../core/events/event.ts';
 import {
   type EventQuery,
@@ -100,9 +100,12 @@ export class FilesAccess implements OrchestratorAccess, Disposable {
       .map((run) => seenRun(run, live.has(run.id)));
   }
 
-  /** Oldest first, ended ones too. */
-  listContainerTasks(): readonly ContainerTask[] {
-    return this.store?.list('containerTask') ?? [];
+  // eslint-disable-next-line @typescript-eslint/require-await -- as every access answers
+  async listContainerTasks(): Promise<SeenContainerTask[]> {
+    const { store } = this;
+    return (store?.list('containerTask') ?? []).map((task) =>
+      seenContainerTask(task, task.runId === undefined ? undefined : store?.get('run', task.runId)),
+    );
   }
 
   async *readEvents(query: EventQuery): AsyncGenerator<OrchestratorEvent, void, undefined> {

@@ -1,4 +1,6 @@
 import { workerExitedType } from '../../core/ports/processHost.ts';
+import type { ContainerAccess } from '../../core/containers/containerAccess.ts';
+import type { SeenContainerTask } from '../../core/containerTasks/containerTaskAccess.ts';
 import type { OrchestratorEvent } from '../../core/events/event.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import {
@@ -21,15 +23,23 @@ import type {
 import type { Run, RunRequest } from '../../core/runs/run.ts';
 import type { CreateSessionRequest, Session } from '../../core/sessions/session.ts';
 
+import { LocalContainerTasks } from './localContainerTasks.ts';
+
 const longestRunList = 10_000;
 
 /** The core of this process. */
 export class LocalAccess implements ServingOrchestrator {
+  readonly containerTasks: LocalContainerTasks;
   private readonly orchestrator: Orchestrator;
   private workerExits: Promise<void> = Promise.resolve();
 
   constructor(orchestrator: Orchestrator) {
     this.orchestrator = orchestrator;
+    this.containerTasks = new LocalContainerTasks(orchestrator);
+  }
+
+  get containers(): ContainerAccess {
+    return this.orchestrator.containers;
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- as every access answers
@@ -50,6 +60,11 @@ export class LocalAccess implements ServingOrchestrator {
       .list({ isLive, limit: longestRunList })
       .toReversed()
       .map((run) => seenRun(run, run.status === 'running'));
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as every access answers
+  async listContainerTasks(): Promise<SeenContainerTask[]> {
+    return this.containerTasks.list();
   }
 
   async *readEvents(query: EventQuery): AsyncGenerator<OrchestratorEvent, void, undefined> {

@@ -1,31 +1,20 @@
-import { invalidRequest } from '../../core/text.ts';
+import { OrchestratorError } from '../../base/errors.ts';
 import type { Container } from '../../core/containers/container.ts';
-import type { ContainerManager } from '../../core/containers/containerManager.ts';
-import type { Orchestrator } from '../../core/orchestrator.ts';
+import type { ContainerAccess } from '../../core/containers/containerAccess.ts';
+import { invalidRequest } from '../../core/text.ts';
+import { withServing } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
-import { openCore } from '../composition.ts';
 import { exitCode } from '../exitCodes.ts';
 import { formatBytes, formatDuration } from '../output/format.ts';
 import { formatTable } from '../output/table.ts';
+import { sessionOfDirectory } from '../sessionOfDirectory.ts';
+import { untilStopped } from '../untilStopped.ts';
+import type { ContainersCall, ContainersFlags } from './containersCall.ts';
+import { execInContainer } from './containerExec.ts';
+import { buildImage, importImage, listImages, pullImage, removeImages } from './containerImages.ts';
+import { networks, volumes } from './containerResources.ts';
 
-export interface ContainersFlags {
-  readonly cwd?: string | undefined;
-  readonly name?: string | undefined;
-  readonly network?: string | undefined;
-  readonly follow?: boolean | undefined;
-  readonly force?: boolean | undefined;
-  readonly detach?: boolean | undefined;
-}
-
-interface Call {
-  readonly context: CommandContext;
-  readonly core: Orchestrator;
-  readonly containers: ContainerManager;
-  readonly words: readonly string[];
-  readonly flags: ContainersFlags;
-}
-
-type Action = (call: Call) => Promise<number>;
+type Action = (call: ContainersCall) => Promise<number>;
 
 const actions: Readonly<Record<string, Action>> = {
   ls: list,
@@ -38,16 +27,25 @@ const actions: Readonly<Record<string, Action>> = {
   unpause: forEach((containers, id) => containers.unpause(id)),
   rm: forEach((containers, id, { force }) => containers.remove(id, { force })),
   logs,
-  exec,
+  exec: async (call) => execInContainer(call, await idOf(call.containers, call.words[0])),
   inspect,
   stats,
-  images,
-  pull,
+  images: listImages,
+  pull: pullImage,
+  build: buildImage,
+  import: importImage,
+  rmi: removeImages,
+  networks,
+  volumes,
 };
 
-export const containerActions = Object.keys(actions).join(', ');
+/** What is written down is told without an engine, too. */
+const withoutEngine: ReadonlySet<string> = new Set(['ls', 'logs']);
 
-/** Does one thing with the containers of a state directory, which no other core may serve meanwhile. */
+/**
+ * Does one thing with the containers of a state directory, through the core that serves it, or one of our own until it
+ * is done.
+ */
 export async function containersCommand(
   context: CommandContext,
   action: string,
@@ -56,35 +54,36 @@ export async function containersCommand(
 ): Promise<number> {
   const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
   if (act === undefined) {
-    throw invalidRequest(`There is no "orchestrator containers ${action}"; there are ${containerActions}.`);
+    throw invalidRequest(
+      `There is no "orchestrator containers ${action}"; there are ${Object.keys(actions).join(', ')}.`,
+    );
   }
-  const core = await openCore({
-    stateDir: context.stateDir,
-    kind: 'run',
-    isDoorComing: false,
-    logger: context.logger,
+  return withServing(context, async (serving) => {
+    const { containers } = serving;
+    try {
+      // What ended while no core was there is known after that.
+      await containers.ready();
+    } catch (error) {
+      if (!withoutEngine.has(action) || !OrchestratorError.is(error, 'container_engine_missing')) throw error;
+      await context.err.writeLine(`orchestrator: ${error.message} What follows is what was known last.`);
+    }
+    return act({ context, serving, containers, words, flags });
   });
-  try {
-    const { containers } = core.orchestrator;
-    await containers.ready();
-    return await act({ context, core: core.orchestrator, containers, words, flags });
-  } finally {
-    await core.close({ endIdleHost: true });
-  }
 }
 
-async function list({ context, core, containers }: Call): Promise<number> {
-  const all = containers.list();
+async function list({ context, serving, containers }: ContainersCall): Promise<number> {
+  const [all, sessions] = await Promise.all([containers.list(), serving.listSessions()]);
   if (context.isJson) {
     await context.out.writeJson({ containers: all });
     return exitCode.ok;
   }
   const now = Date.now();
+  const names = new Map(sessions.map(({ id, name }) => [id, name]));
   const rows = all.map((container) => [
     container.id.slice(0, 12),
     stateText(container),
     formatDuration(now - container.createdAt),
-    core.sessions.find(container.sessionId)?.name ?? '',
+    names.get(container.sessionId) ?? '',
     container.ports.map(({ hostPort, containerPort }) => `${hostPort}->${containerPort}`).join(' '),
     container.image,
     container.name,
@@ -95,52 +94,41 @@ async function list({ context, core, containers }: Call): Promise<number> {
 }
 
 /** What stands on the command line was typed by a person: it is allowed to this container. */
-async function run({ context, core, containers, words, flags }: Call): Promise<number> {
+async function run({ context, serving, containers, words, flags }: ContainersCall): Promise<number> {
   const [image, ...command] = words;
   if (image === undefined)
     throw invalidRequest('Name the image: orchestrator containers run IMAGE COMMAND...');
-  const session = await core.sessions.ensureDefault(flags.cwd ?? process.cwd());
+  const session = await sessionOfDirectory(serving, flags.cwd);
   const { network, name } = flags;
-  const allow = { network: network !== undefined, networks: network === undefined ? [] : [network] };
-  const made = await containers.create({ sessionId: session.id, image, command, name, network, allow });
-  await containers.start(made.id);
+  const allow = {
+    network: network !== undefined,
+    networks: network === undefined ? [] : [network],
+    approved: true,
+  };
+  const { id } = await containers.create({ sessionId: session.id, image, command, name, network, allow });
+  const started = await containers.start(id);
   if (flags.detach === true) {
-    await (context.isJson ? context.out.writeJson(containers.get(made.id)) : context.out.writeLine(made.id));
+    await (context.isJson ? context.out.writeJson(started) : context.out.writeLine(id));
     return exitCode.ok;
   }
-  await printOutput(context, containers, made.id, true);
-  const { exitCode: code } = await containers.waitForExit(made.id);
+  await printOutput(context, containers, id, true);
+  const { exitCode: code } = await containers.waitForExit(id);
   return code ?? exitCode.error;
 }
 
-async function logs({ context, containers, words, flags }: Call): Promise<number> {
-  await printOutput(context, containers, idOf(containers, words[0]), flags.follow === true);
+async function logs({ context, containers, words, flags }: ContainersCall): Promise<number> {
+  await printOutput(context, containers, await idOf(containers, words[0]), flags.follow === true);
   return exitCode.ok;
 }
 
-async function exec({ context, containers, words }: Call): Promise<number> {
-  const [id, ...command] = words;
-  const ended = await containers.exec(
-    idOf(containers, id),
-    { command },
-    {
-      onData: async (stream, data) => {
-        await (stream === 'stderr' ? context.err : context.out).write(data);
-      },
-      onEnd: () => undefined,
-    },
-  );
-  return (await ended.exitCode) ?? exitCode.error;
-}
-
-async function inspect({ context, containers, words }: Call): Promise<number> {
-  const told = await containers.inspect(idOf(containers, words[0]));
+async function inspect({ context, containers, words }: ContainersCall): Promise<number> {
+  const told = await containers.inspect(await idOf(containers, words[0]));
   await context.out.writeLine(JSON.stringify(told, undefined, context.isJson ? undefined : 2));
   return exitCode.ok;
 }
 
-async function stats({ context, containers }: Call): Promise<number> {
-  const running = containers.list({ state: 'running' });
+async function stats({ context, containers }: ContainersCall): Promise<number> {
+  const running = await containers.list({ state: 'running' });
   const used = await Promise.all(
     running.map(async (container) => ({ container, usage: await containers.usage(container.id) })),
   );
@@ -161,37 +149,15 @@ async function stats({ context, containers }: Call): Promise<number> {
   return exitCode.ok;
 }
 
-async function images({ context, containers }: Call): Promise<number> {
-  const all = await containers.images.list();
-  if (context.isJson) {
-    await context.out.writeJson({ images: all });
-    return exitCode.ok;
-  }
-  const rows = all.map(({ id, tags, sizeBytes }) => [
-    id.replace(/^sha256:/, '').slice(0, 12),
-    formatBytes(sizeBytes),
-    tags.join(' '),
-  ]);
-  await context.out.write(formatTable(['ID', 'SIZE', 'TAGS'], rows, context.out.columns));
-  return exitCode.ok;
-}
-
-async function pull({ context, containers, words }: Call): Promise<number> {
-  await containers.images.pull(words[0] ?? '', {
-    onProgress: ({ message }) => context.logger.info(message),
-  });
-  return exitCode.ok;
-}
-
+/** @param act answers with the container as it then is, or nothing where it is gone. */
 function forEach(
-  act: (containers: ContainerManager, id: string, flags: ContainersFlags) => Promise<unknown>,
+  act: (containers: ContainerAccess, id: string, flags: ContainersFlags) => Promise<Container | void>,
 ): Action {
   return async ({ context, containers, words, flags }) => {
     if (words.length === 0) throw invalidRequest('Name the container.');
     for (const word of words) {
-      const id = idOf(containers, word);
-      await act(containers, id, flags);
-      const container = containers.find(id);
+      const id = await idOf(containers, word);
+      const container = (await act(containers, id, flags)) ?? undefined;
       await (context.isJson
         ? context.out.writeJson(container ?? { id, removed: true })
         : context.out.writeLine(
@@ -202,25 +168,32 @@ function forEach(
   };
 }
 
+/** Ctrl-C ends the looking, not the container. */
 async function printOutput(
   { out, err }: CommandContext,
-  containers: ContainerManager,
+  containers: ContainerAccess,
   id: string,
   follows: boolean,
 ): Promise<void> {
-  for await (const { stream, data } of containers.output.follow(id, { follows })) {
-    await (stream === 'stderr' ? err : out).write(data);
-  }
+  const stop = new AbortController();
+  out.onDidClose(() => stop.abort());
+  const print = async (): Promise<void> => {
+    for await (const { stream, data } of containers.output.follow(id, { follows, signal: stop.signal })) {
+      await (stream === 'stderr' ? err : out).write(data);
+    }
+  };
+  await untilStopped(stop, print());
 }
 
 /** The container of an id, the beginning of one, or a name that only one has. */
-function idOf(containers: ContainerManager, word: string | undefined): string {
+async function idOf(containers: ContainerAccess, word: string | undefined): Promise<string> {
   if (word === undefined || word === '') throw invalidRequest('Name the container.');
-  const matches = containers.list().filter(({ id, name }) => id.startsWith(word) || name === word);
+  const all = await containers.list();
+  const matches = all.filter(({ id, name }) => id.startsWith(word) || name === word);
   const [first, second] = matches;
   if (second !== undefined)
     throw invalidRequest(`"${word}" is ${matches.length} containers. Give more of the id.`);
-  return first?.id ?? containers.get(word).id;
+  return first?.id ?? (await containers.get(word)).id;
 }
 
 function stateText({ state, exit, health }: Container): string {

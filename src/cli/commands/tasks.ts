@@ -1,37 +1,37 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { OrchestratorError } from '../../base/errors.ts';
-import { type ContainerTask, isContainerTaskLive } from '../../core/containerTasks/containerTask.ts';
-import type { ContainerTaskManager } from '../../core/containerTasks/containerTaskManager.ts';
-import type { RunReport, SeenRun } from '../../core/orchestratorAccess.ts';
-import type { TaskReport } from '../../core/containerTasks/taskReport.ts';
+import { isContainerTaskLive } from '../../core/containerTasks/containerTask.ts';
+import type {
+  ContainerTaskAccess,
+  SeenContainerTask,
+} from '../../core/containerTasks/containerTaskAccess.ts';
 import { noSuchTask } from '../../core/containerTasks/taskFailures.ts';
-import { parseContainerTaskManifest } from '../../protocol/containerTaskManifest.ts';
-import { FilesAccess } from '../access/filesAccess.ts';
+import type { OrchestratorAccess, RunReport } from '../../core/orchestratorAccess.ts';
+import { withAccess, withServing } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
-import { type Core, openCore } from '../composition.ts';
 import { exitCode, exitCodeOfError } from '../exitCodes.ts';
 import { formatDuration } from '../output/format.ts';
 import { formatTable } from '../output/table.ts';
+import { sessionOfDirectory } from '../sessionOfDirectory.ts';
+import { plain, TaskAttendance } from '../taskAttendance.ts';
 import { untilStopped } from '../untilStopped.ts';
 
 /** Lists the container tasks, without those that have ended unless `isAll`. */
 export function listTasks(context: CommandContext, { isAll }: { readonly isAll: boolean }): Promise<number> {
-  return withFiles(context, async (files) => {
-    const runs = new Map((await files.listRuns()).map((run) => [run.id, run]));
-    const tasks = files.listContainerTasks().filter((task) => isAll || isContainerTaskLive(task));
-    if (context.isJson) {
-      await context.out.writeJson({
-        tasks: tasks.map((task) => ({ ...task, report: reportOf(runs, task) })),
-      });
+  return withAccess(context, async (access) => {
+    const { out, isJson } = context;
+    const all = await access.listContainerTasks();
+    const tasks = all.filter((task) => isAll || isContainerTaskLive(task));
+    if (isJson) {
+      await out.writeJson({ tasks });
     } else if (tasks.length === 0) {
-      await context.out.writeLine(
+      await out.writeLine(
         isAll ? 'Nothing here yet.' : 'No task runs. Those that have ended: orchestrator tasks list --all',
       );
     } else {
-      const rows = tasks.map((task) => taskRow(runs, task));
       const header = ['ID', 'STATE', 'TIME', 'PROGRESS', 'FAILURES', 'NAME', 'LAST'];
-      await context.out.write(formatTable(header, rows, context.out.columns));
+      await out.write(formatTable(header, tasks.map(taskRow), out.columns));
     }
     return exitCode.ok;
   });
@@ -50,51 +50,28 @@ export interface StartTaskOptions {
  */
 export async function startTask(context: CommandContext, options: StartTaskOptions): Promise<number> {
   const path = resolve(options.manifest);
-  const manifest = parseContainerTaskManifest(await readManifest(path), (file) =>
-    resolve(dirname(path), file),
-  );
-  return withTasks(context, async (tasks, { orchestrator }) => {
-    const session = await orchestrator.sessions.ensureDefault(process.cwd());
-    const notified = tasks.onDidNotify((notification) => {
-      void (context.isJson
-        ? context.out.writeJson({ type: 'notification', ...notification })
-        : context.out.writeLine(`[${notification.level}] ${plain(notification.message)}`));
-    });
-    const changed = tasks.onDidChange((task) => {
-      if (task.id !== manifest.id || task.state !== 'waiting') return;
-      const delay = formatDuration((task.nextStartAt ?? 0) - Date.now());
-      void context.err.writeLine(`orchestrator: ${plain(task.error ?? 'it failed')} Next try in ${delay}.`);
-    });
-    try {
-      const { id } = await tasks.start({ manifest, sessionId: session.id, isAgreed: true });
-      if (options.isDetached) return await detach(context, orchestrator, tasks, id);
-      return await attend(context, tasks, id);
-    } finally {
-      notified.dispose();
-      changed.dispose();
-    }
+  const manifest = await readManifest(path);
+  return withServing(context, async (serving) => {
+    const { id: sessionId } = await sessionOfDirectory(serving);
+    const task = await serving.containerTasks.start({ sessionId, manifest, folder: dirname(path) });
+    const attendance = new TaskAttendance(context, serving, task);
+    return options.isDetached ? attendance.untilStarted() : attendance.untilEnded();
   });
 }
 
 /** Ends tasks, each of them tried. Answers with the code of the first that failed. */
 export function stopTasks(context: CommandContext, ids: readonly string[]): Promise<number> {
-  return withFiles(context, async (files) => {
-    const { out, err, isJson } = context;
-    let code: number = exitCode.ok;
-    for (const id of ids) {
-      try {
-        await stopTask(context, files, find(files, id));
-        await (isJson ? out.writeJson({ id, result: 'stopped' }) : out.writeLine(`task ${id} stopped`));
-      } catch (error) {
-        const shape = OrchestratorError.from(error).toShape();
-        code ||= exitCodeOfError(error);
-        await (isJson
-          ? out.writeJson({ id, error: shape })
-          : err.writeLine(`orchestrator: ${shape.message}`));
-      }
-    }
-    return code;
-  });
+  return forEach(context, ids, 'stopped', (tasks, id) => tasks.stop(id));
+}
+
+/** Executes tasks again that have ended or wait; they go on by themselves while a core is there. */
+export function retryTasks(context: CommandContext, ids: readonly string[]): Promise<number> {
+  return forEach(context, ids, 'started', (tasks, id) => tasks.retry(id));
+}
+
+/** Forgets tasks that have ended, with what they have stored. */
+export function removeTasks(context: CommandContext, ids: readonly string[]): Promise<number> {
+  return forEach(context, ids, 'removed', (tasks, id) => tasks.remove(id));
 }
 
 /** Prints what the newest execution of a task told. */
@@ -102,17 +79,11 @@ export function printTaskLogs(
   context: CommandContext,
   { id, follows }: { readonly id: string; readonly follows: boolean },
 ): Promise<number> {
-  return withFiles(context, async (files) => {
+  return withAccess(context, async (access) => {
     const { out } = context;
-    const { runId } = find(files, id);
-    const run = (await files.listRuns()).find((candidate) => candidate.id === runId);
-    if (run === undefined) return exitCode.ok;
     const stop = new AbortController();
     out.onDidClose(() => stop.abort());
-    const { signal } = stop;
-    const reports = follows
-      ? files.followRun(run, signal)
-      : files.readEvents({ after: 0, follows: false, runId: run.id, signal });
+    const reports = await reportsOf(access, id, follows, stop.signal);
     const print = async (): Promise<void> => {
       for await (const event of reports) {
         await (context.isJson ? out.writeJson(event) : printEvent(context, event));
@@ -121,6 +92,21 @@ export function printTaskLogs(
     await untilStopped(stop, print());
     return exitCode.ok;
   });
+}
+
+async function reportsOf(
+  access: OrchestratorAccess,
+  id: string,
+  follows: boolean,
+  signal: AbortSignal,
+): Promise<AsyncIterable<RunReport>> {
+  const task = (await access.listContainerTasks()).find((candidate) => candidate.id === id);
+  if (task === undefined) throw noSuchTask(id);
+  const { runId } = task;
+  const run = follows ? (await access.listRuns()).find((candidate) => candidate.id === runId) : undefined;
+  return run === undefined
+    ? access.readEvents({ after: 0, follows: false, runId, signal })
+    : access.followRun(run, signal);
 }
 
 async function printEvent({ out, err }: CommandContext, { type, time, data }: RunReport): Promise<void> {
@@ -139,110 +125,36 @@ async function printEvent({ out, err }: CommandContext, { type, time, data }: Ru
   }
 }
 
-async function stopTask(context: CommandContext, files: FilesAccess, task: ContainerTask): Promise<void> {
-  let core: Core;
-  try {
-    core = await openCore({
-      stateDir: context.stateDir,
-      kind: 'run',
-      isDoorComing: false,
-      logger: context.logger,
-    });
-  } catch (error) {
-    if (!OrchestratorError.is(error, 'state_in_use')) throw error;
-    await stopBesideCore(files, task, error);
-    return;
-  }
-  try {
-    const { containerTasks } = core.orchestrator;
-    await containerTasks?.stop(task.id);
-    await containerTasks?.waitForEnd(task.id);
-  } finally {
-    await core.close({ endIdleHost: true });
-  }
-}
-
-/** Its worker is asked; the core that serves the directory hears of that as of any abort. */
-async function stopBesideCore(
-  files: FilesAccess,
-  task: ContainerTask,
-  inUse: OrchestratorError,
-): Promise<void> {
-  if (task.state === 'waiting') throw inUse;
-  if (task.state !== 'running' || task.runId === undefined) {
-    throw new OrchestratorError(
-      'FAILED_PRECONDITION',
-      'task_ended',
-      `No such task is running: "${task.name}" has ended already (${task.state}).`,
-    );
-  }
-  await files.abortRun(task.runId);
-}
-
-/** Until the task has ended for good. */
-async function attend(context: CommandContext, tasks: ContainerTaskManager, id: string): Promise<number> {
-  const stop = new AbortController();
-  stop.signal.addEventListener('abort', () => void tasks.stop(id).catch(() => undefined));
-  const ended = await untilStopped(stop, tasks.waitForEnd(id));
-  if (context.isJson) {
-    await context.out.writeJson({ type: 'result', id, state: ended.state, error: ended.error ?? null });
-  } else if (ended.error !== undefined) {
-    await context.err.writeLine(`orchestrator: ${plain(ended.error)}`);
-  }
-  switch (ended.state) {
-    case 'succeeded':
-      return exitCode.ok;
-    case 'stopped':
-      return exitCode.cancelled;
-    default:
-      return exitCode.error;
-  }
-}
-
-/** Until its program runs; then it goes on without us, and the next core takes it up. */
-async function detach(
-  { out, isJson }: CommandContext,
-  orchestrator: Core['orchestrator'],
-  tasks: ContainerTaskManager,
-  id: string,
-): Promise<number> {
-  const { promise, resolve: settle } = Promise.withResolvers<void>();
-  const check = (): void => {
-    const task = tasks.get(id);
-    const run = task.runId === undefined ? undefined : orchestrator.runs.find(task.runId);
-    if (!isContainerTaskLive(task) || run?.steps.some(({ status }) => status !== 'pending') === true)
-      settle();
-  };
-  const changes = orchestrator.runs.onDidChange(check);
-  check();
-  await promise;
-  changes.dispose();
-  const { state, runId } = tasks.get(id);
-  await (isJson ? out.writeJson({ id, state, runId }) : out.writeLine(`task ${id} ${state}`));
-  return exitCode.ok;
-}
-
-async function withTasks(
+function forEach(
   context: CommandContext,
-  use: (tasks: ContainerTaskManager, core: Core) => Promise<number>,
+  ids: readonly string[],
+  result: string,
+  act: (tasks: ContainerTaskAccess, id: string) => Promise<unknown>,
 ): Promise<number> {
-  const core = await openCore({
-    stateDir: context.stateDir,
-    kind: 'run',
-    isDoorComing: false,
-    logger: context.logger,
+  return withServing(context, async ({ containerTasks }) => {
+    const { out, err, isJson } = context;
+    let code: number = exitCode.ok;
+    for (const id of ids) {
+      try {
+        await act(containerTasks, id);
+        await (isJson ? out.writeJson({ id, result }) : out.writeLine(`task ${id} ${result}`));
+      } catch (error) {
+        const shape = OrchestratorError.from(error).toShape();
+        code ||= exitCodeOfError(error);
+        await (isJson
+          ? out.writeJson({ id, error: shape })
+          : err.writeLine(`orchestrator: ${shape.message}`));
+      }
+    }
+    return code;
   });
-  const { containerTasks } = core.orchestrator;
-  try {
-    return containerTasks === undefined ? exitCode.error : await use(containerTasks, core);
-  } finally {
-    await core.close({ endIdleHost: true });
-  }
 }
 
-async function readManifest(path: string): Promise<unknown> {
+async function readManifest(path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+    throw new Error('it is no JSON object');
   } catch (error) {
     throw new OrchestratorError(
       'INVALID_ARGUMENT',
@@ -253,27 +165,8 @@ async function readManifest(path: string): Promise<unknown> {
   }
 }
 
-async function withFiles<T>(context: CommandContext, use: (files: FilesAccess) => Promise<T>): Promise<T> {
-  const files = await FilesAccess.open(context);
-  try {
-    return await use(files);
-  } finally {
-    files.dispose();
-  }
-}
-
-function find(files: FilesAccess, id: string): ContainerTask {
-  const task = files.listContainerTasks().find((candidate) => candidate.id === id);
-  if (task === undefined) throw noSuchTask(id);
-  return task;
-}
-
-function reportOf(runs: ReadonlyMap<string, SeenRun>, { runId }: ContainerTask): TaskReport | null {
-  return runId === undefined ? null : (runs.get(runId)?.taskReport ?? null);
-}
-
-function taskRow(runs: ReadonlyMap<string, SeenRun>, task: ContainerTask): string[] {
-  const report = reportOf(runs, task);
+function taskRow(task: SeenContainerTask): string[] {
+  const { report } = task;
   const until = isContainerTaskLive(task) ? Date.now() : task.updatedAt;
   return [
     task.id,
@@ -284,11 +177,6 @@ function taskRow(runs: ReadonlyMap<string, SeenRun>, task: ContainerTask): strin
     task.name,
     task.error ?? report?.message ?? '',
   ];
-}
-
-/** A program's words on one line of ours: no control character of theirs reaches the terminal. */
-function plain(message: string): string {
-  return message.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ');
 }
 
 function text(value: unknown): string {

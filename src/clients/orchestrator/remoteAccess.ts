@@ -1,4 +1,5 @@
 import type { Disposable } from '../../base/disposable.ts';
+import type { SeenContainerTask } from '../../core/containerTasks/containerTaskAccess.ts';
 import type { OrchestratorEvent } from '../../core/events/event.ts';
 import type {
   EventQuery,
@@ -29,6 +30,8 @@ import { AttachOpen, TerminalServiceDefinition } from '../../protocol/gen/termin
 import type { GrpcClient } from '../grpc/grpcClient.ts';
 import type { RpcClient } from '../grpc/rpcClient.ts';
 import { eventOf } from './eventRecords.ts';
+import { RemoteContainers } from './remoteContainers.ts';
+import { RemoteContainerTasks } from './remoteContainerTasks.ts';
 import { followRemotely } from './remoteFollower.ts';
 import { runOf, runRequestMessage } from './runRecords.ts';
 import { sessionOf } from './sessionRecords.ts';
@@ -43,6 +46,8 @@ const startLimitMs = 60_000;
 
 /** An orchestrator behind its gRPC door, with the rights of the person. The connection is that of its client. */
 export class RemoteAccess implements ServingOrchestrator, Disposable {
+  readonly containers: RemoteContainers;
+  readonly containerTasks: RemoteContainerTasks;
   private readonly client: GrpcClient;
   private readonly sessions: RpcClient<typeof SessionServiceDefinition>;
   private readonly terminals: RpcClient<typeof TerminalServiceDefinition>;
@@ -54,6 +59,8 @@ export class RemoteAccess implements ServingOrchestrator, Disposable {
   /** @param client connected; closed with this. */
   constructor(client: GrpcClient) {
     this.client = client;
+    this.containers = new RemoteContainers(client);
+    this.containerTasks = new RemoteContainerTasks(client);
     this.sessions = client.service(SessionServiceDefinition);
     this.terminals = client.service(TerminalServiceDefinition);
     this.runs = client.service(RunServiceDefinition);
@@ -89,6 +96,10 @@ export class RemoteAccess implements ServingOrchestrator, Disposable {
       const run = runOf(message);
       return { ...run, isLive: run.status === 'running' };
     });
+  }
+
+  listContainerTasks(): Promise<SeenContainerTask[]> {
+    return this.containerTasks.list();
   }
 
   async *readEvents(query: EventQuery): AsyncGenerator<OrchestratorEvent, void, undefined> {

@@ -31,8 +31,8 @@ export interface ContainerTask {
  */
 export type ContainerTaskState = 'running' | 'waiting' | 'stopped' | 'succeeded' | 'failed';
 
-export function isContainerTaskLive(task: ContainerTask): boolean {
-  return task.state === 'running' || task.state === 'waiting';
+export function isContainerTaskLive({ state }: Pick<ContainerTask, 'state'>): boolean {
+  return state === 'running' || state === 'waiting';
 }
 
 export interface StartContainerTaskRequest {

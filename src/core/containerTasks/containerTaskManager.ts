@@ -324,9 +324,10 @@ export class ContainerTaskManager implements Disposable {
       if (run !== undefined && task !== undefined) void this.containers.provide(task, run);
       return;
     }
-    if (!isNotification(event) || !this.notified.hasListeners) return;
+    if (!this.notified.hasListeners || !isNotification(type)) return;
     const task = this.find(taskIdOf(this.runs.find(runId)));
-    if (task !== undefined) this.notified.fire(notificationOf(event, task, runId));
+    const notification = task === undefined ? undefined : notificationOf(event, task);
+    if (notification !== undefined) this.notified.fire(notification);
   }
 
   private handleRunEnd(run: Run): void {

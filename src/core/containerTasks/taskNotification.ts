@@ -14,23 +14,24 @@ export interface TaskNotification {
   readonly sequence: number;
 }
 
-export function isNotification({ type }: OrchestratorEvent): boolean {
+/** Whether events of the type tell a person something. */
+export function isNotification(type: string): boolean {
   return type === 'container_task.callback' || type === 'container_task.notification';
 }
 
-/** @param event one that `isNotification`. */
+/** What the event tells a person of the task; undefined where it tells nothing. */
 export function notificationOf(
-  { data, sequence }: OrchestratorEvent,
-  task: ContainerTask,
-  runId: string,
-): TaskNotification {
+  { type, runId, data, sequence }: OrchestratorEvent,
+  { id, name }: ContainerTask,
+): TaskNotification | undefined {
+  if (runId === undefined || !isNotification(type)) return undefined;
   const { level, message, action } = data;
   return {
     level: level === 'Error' || level === 'Warn' ? level : 'Info',
     message: typeof message === 'string' ? message : '',
     action: typeof action === 'string' ? action : null,
-    taskId: task.id,
-    taskName: task.name,
+    taskId: id,
+    taskName: name,
     runId,
     sequence,
   };

@@ -3,6 +3,8 @@ import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import { type GrpcLimits, GrpcServer, type TcpOptions } from './grpcServer.ts';
 import { agentService } from './services/agentService.ts';
+import { containerService } from './services/containerService.ts';
+import { containerTaskService } from './services/containerTaskService.ts';
 import { eventService } from './services/eventService.ts';
 import { gatewayService } from './services/gatewayService.ts';
 import { orchestratorService } from './services/orchestratorService.ts';
@@ -32,6 +34,8 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer
       sessionService(orchestrator),
       terminalService(orchestrator),
       runService(orchestrator),
+      containerService(orchestrator),
+      containerTaskService(orchestrator),
       eventService(orchestrator),
     ],
   });

@@ -67,6 +67,7 @@ export const settingIds = {
   notifyFailed: 'orchestrator.notifications.runFailed',
   notifyFinished: 'orchestrator.notifications.runFinished',
   notifyFinishedAfter: 'orchestrator.notifications.runFinishedAfterSeconds',
+  containerEngine: 'orchestrator.containers.engine',
   grpcEnabled: 'orchestrator.grpc.enabled',
   processHostLost: 'orchestrator.notifications.processHostLost',
 } as const;
@@ -97,6 +98,7 @@ export interface SettingTypes {
   [settingIds.notifyFailed]: boolean;
   [settingIds.notifyFinished]: boolean;
   [settingIds.notifyFinishedAfter]: number;
+  [settingIds.containerEngine]: string;
   [settingIds.grpcEnabled]: boolean;
   [settingIds.processHostLost]: boolean;
 }

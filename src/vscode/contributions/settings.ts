@@ -247,6 +247,14 @@ const notifications: SettingGroup = {
 };
 
 const advanced: SettingGroup = {
+  [s.containerEngine]: {
+    type: 'string',
+    default: '',
+    scope: 'machine-overridable',
+    order: 3,
+    markdownDescription:
+      'Address of the container engine (Docker or Podman), such as `unix:///run/user/1000/podman/podman.sock` or `ssh://user@host`. Empty looks for it: `DOCKER_HOST`, the Docker context, then the usual sockets. Read with each search.',
+  },
   [s.grpcEnabled]: {
     type: 'boolean',
     default: true,
@@ -274,5 +282,10 @@ export const configuration = [
   { id: 'orchestrator.advanced', title: 'Advanced', order: 4, properties: advanced },
 ];
 
-/** Settings that name a program or a folder: a workspace that is not trusted must not choose them. */
-export const restrictedConfigurations: readonly SettingId[] = [s.stateDirectory, s.terminalShell, s.runShell];
+/** Settings that name a program, a folder or an engine: a workspace that is not trusted must not choose them. */
+export const restrictedConfigurations: readonly SettingId[] = [
+  s.stateDirectory,
+  s.terminalShell,
+  s.runShell,
+  s.containerEngine,
+];

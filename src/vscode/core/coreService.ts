@@ -44,6 +44,8 @@ export interface CoreServiceOptions {
   readonly label: string;
   /** As they are set now; those of a core that runs are changed by its `setLimits`. */
   readonly limits: () => Partial<OrchestratorLimits>;
+  /** Address of the container engine as it is set now; empty where one is to be looked for. */
+  readonly containerEngine: () => string;
   /** Interactive shells are made to print marks around commands. */
   readonly isShellIntegrated: boolean;
   /** Where things start when nothing says otherwise. */
@@ -189,6 +191,7 @@ export class CoreService implements Disposable {
             stateDir,
             ids: systemIds,
             logger,
+            address: () => this.options.containerEngine() || undefined,
             recordLimitBytes: limits().recordLimitBytes ?? defaultLimits.recordLimitBytes,
           }),
         ),
