@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
-import type { ContainerEngine, EngineContainerSpec } from '../../src/core/ports/containerEngine.ts';
+import type { ContainerEngine } from '../../src/core/ports/containerEngine.ts';
 import { ContainerCore } from '../harness/containerCore.ts';
 import { TestEngine } from '../harness/dockerEngine.ts';
-import { testImage } from '../harness/testImage.ts';
+import { engineSpec } from '../harness/engineClients.ts';
 import { race } from './race.ts';
 
 const megabytes = 100;
@@ -62,7 +62,12 @@ async function bareRun(
   client: ContainerEngine,
   script: string,
 ): Promise<{ id: string; seconds: number; received: number }> {
-  const { id } = await client.createContainer(specOf(script));
+  const { id } = await client.createContainer(
+    // As the core does it where nothing more is asked.
+    engineSpec(['sh', '-c', script], {
+      resources: { nanoCpus: 0, memoryBytes: 2 ** 31, memorySwap: 2 ** 31, pidsLimit: 512 },
+    }),
+  );
   const socket = connect(engine.socketPath);
   let received = 0;
   let head = '';
@@ -89,30 +94,4 @@ async function bareRun(
   const seconds = (performance.now() - startMs) / 1_000;
   socket.destroy();
   return { id, seconds, received };
-}
-
-/** What the core gives to a container of which nothing more is asked. */
-function specOf(script: string): EngineContainerSpec {
-  return {
-    name: `bare-${performance.now().toString().replace('.', '-')}`,
-    image: testImage,
-    entrypoint: [],
-    command: ['sh', '-c', script],
-    env: {},
-    workingDir: undefined,
-    user: undefined,
-    labels: {},
-    mounts: [],
-    ports: [],
-    network: 'none',
-    networks: [],
-    extraHosts: [],
-    resources: { nanoCpus: 0, memoryBytes: 2 ** 31, memorySwap: 2 ** 31, pidsLimit: 512 },
-    restart: { name: 'no', maximumRetryCount: 0 },
-    readOnlyRoot: false,
-    tty: false,
-    openInput: false,
-    health: undefined,
-    capabilities: [],
-  };
 }
