@@ -4,7 +4,9 @@ import { join, resolve } from 'node:path';
 import { invalidRequest } from '../core/text.ts';
 import { grpcSocketPath } from '../processHost/paths.ts';
 import type { GrpcLimits, TcpOptions } from '../servers/grpc/grpcServer.ts';
+import { addressOf } from './address.ts';
 import { parseDuration } from './output/format.ts';
+import { readTls } from './tlsFiles.ts';
 
 /** As they are typed; each of the first five has a variable of its name (`GRPC_SOCKET_PATH` …) that it goes before. */
 export interface GrpcFlags {
@@ -66,7 +68,11 @@ export function grpcSettings(
     tcp:
       flags.grpcTcpListenAddr === undefined || tokenFile === undefined
         ? undefined
-        : { ...addressOf(flags.grpcTcpListenAddr), token: tokenOf(tokenFile), tls: tlsOf(flags) },
+        : {
+            ...addressOf(flags.grpcTcpListenAddr, '--grpc-tcp-listen-addr'),
+            token: tokenOf(tokenFile),
+            tls: readTls('--grpc-tls', flags.grpcTlsCert, flags.grpcTlsKey),
+          },
   };
 }
 
@@ -89,35 +95,10 @@ function timeout(text: string | undefined): Partial<GrpcLimits> {
   return ms > 0 ? { connectionTimeoutMs: ms } : {};
 }
 
-function addressOf(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:]*)):(?<port>\d{1,5})$/.exec(text);
-  const port = Number(match?.groups?.['port']);
-  if (match === null || port > 65_535)
-    throw invalidRequest(`--grpc-tcp-listen-addr is HOST:PORT, not "${text}".`);
-  const host = match.groups?.['v6'] ?? match.groups?.['name'] ?? '';
-  return { host: host === '' ? '0.0.0.0' : host, port };
-}
-
 /** The same one as last time, so that clients keep theirs. Never in an argument, where everybody could read it. */
 function tokenOf(file: string): string {
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
   const token = randomBytes(32).toString('hex');
   writeFileSync(file, `${token}\n`, { mode: 0o600, flag: 'wx' });
   return token;
-}
-
-function tlsOf({ grpcTlsCert, grpcTlsKey }: GrpcFlags): TcpOptions['tls'] {
-  if (grpcTlsCert === undefined && grpcTlsKey === undefined) return undefined;
-  if (grpcTlsCert === undefined || grpcTlsKey === undefined) {
-    throw invalidRequest('--grpc-tls-cert and --grpc-tls-key belong together.');
-  }
-  return { cert: readPem(grpcTlsCert), key: readPem(grpcTlsKey) };
-}
-
-function readPem(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw invalidRequest(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }

@@ -3,6 +3,7 @@ import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
 import type { CommandContext } from './commandContext.ts';
 import type { GrpcFlags } from './grpcFlags.ts';
+import type { HttpFlags } from './httpFlags.ts';
 import type { ContainersFlags } from './commands/containersCall.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
 import { OutputWriter } from './output/outputWriter.ts';
@@ -55,12 +56,12 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return subcommand;
   };
 
-  command<CommonOptions & GrpcFlags & { stopChildren?: boolean }>(
+  command<CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean }>(
     'serve',
     'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
     async (context, { stopChildren, ...flags }) => {
       const { serve } = await import('./commands/serve.ts');
-      return serve(context, { stopsChildren: stopChildren === true, grpc: flags });
+      return serve(context, { stopsChildren: stopChildren === true, grpc: flags, http: flags });
     },
   )
     .option('--stop-children', 'when asked to go, end every terminal and run first')
@@ -87,7 +88,15 @@ export async function runProgram(args: readonly string[]): Promise<number> {
       '--grpc-tls-cert <file>',
       'certificate for TCP, PEM; without it only loopback addresses are served',
     )
-    .option('--grpc-tls-key <file>', 'its key, PEM');
+    .option('--grpc-tls-key <file>', 'its key, PEM')
+    .option('--http [host:port]', 'listen for HTTP too (default: 127.0.0.1:8787, or the next free port)')
+    .option(
+      '--http-tls-cert <file>',
+      'certificate for HTTP, PEM; without it only loopback addresses are served',
+    )
+    .option('--http-tls-key <file>', 'its key, PEM')
+    .option('--http-allowed-host <name...>', 'further names by which clients call it')
+    .option('--http-allowed-origin <origin...>', 'web pages that may use it, such as http://localhost:3000');
 
   command<CommonOptions & RunFlags>(
     'run [command...]',

@@ -88,6 +88,7 @@ export class Workbench implements vscode.Disposable {
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
         defaultDirectory: () => defaultFolder(this.home),
         servesGrpc: readSetting(settingIds.grpcEnabled),
+        httpPort: readSetting(settingIds.httpEnabled) ? readSetting(settingIds.httpPort) : undefined,
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
         reachWindow,

@@ -55,7 +55,7 @@ async function failure(env: Variables, setting?: string): Promise<string> {
       () => 'it was found',
       (reason: unknown) => reason,
     );
-  expect(error).toMatchObject({ code: 'UNAVAILABLE', reason: 'container_engine_missing' });
+  expect(error).toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'container_engine_missing' });
   return error instanceof Error ? error.message : '';
 }
 

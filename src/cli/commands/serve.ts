@@ -4,12 +4,14 @@ import type { CommandContext } from '../commandContext.ts';
 import { type Core, openCore } from '../composition.ts';
 import { exitCode } from '../exitCodes.ts';
 import { type GrpcFlags, type GrpcSettings, grpcSettings } from '../grpcFlags.ts';
+import { type HttpFlags, type HttpSettings, httpSettings } from '../httpFlags.ts';
 import { version } from '../version.ts';
 
 export interface ServeOptions {
   /** End what runs, instead of leaving it to the next core. */
   readonly stopsChildren: boolean;
   readonly grpc: GrpcFlags;
+  readonly http: HttpFlags;
 }
 
 /** How long `--stop-children` waits for runs to end. */
@@ -21,11 +23,19 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   const stop = new StopRequest();
   const isDoorComing = options.grpc.grpc !== false;
   const core = await openCore({ stateDir, kind: 'serve', isDoorComing, logger: context.logger });
-  let door: Door | undefined;
+  const doors: Door[] = [];
+  const closeDoors = async (): Promise<void> => {
+    await Promise.all(doors.splice(0).map((door) => door.close()));
+  };
   try {
     const grpc = grpcSettings(options.grpc, stateDir);
-    door = grpc === undefined ? undefined : await openDoor(context, core, grpc);
-    if (door !== undefined) core.announce({ state: 'open', socket: door.addresses.socket });
+    const http = httpSettings(options.http);
+    if (grpc !== undefined) {
+      const door = await openGrpc(context, core, grpc);
+      doors.push(door);
+      core.announce({ state: 'open', socket: door.socket });
+    }
+    if (http !== undefined) doors.push(await openHttp(context, core, http));
     const { orchestrator, recoveredFrom } = core;
     orchestrator.onDidFail((error) => void err.writeLine(`orchestrator: ${error.message}`));
     if (recoveredFrom !== undefined) {
@@ -39,7 +49,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
           ready: true,
           pid: process.pid,
           stateDir,
-          ...(door === undefined ? {} : { grpc: door.addresses }),
+          ...Object.assign({}, ...doors.map(({ addresses }) => addresses)),
           ...(recoveredFrom === undefined ? {} : { recoveredFrom }),
         })
       : out.writeLine(
@@ -48,15 +58,14 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
               ? '.'
               : `, with ${count(runningRuns + queuedRuns, 'run')} and ${count(liveTerminals, 'terminal')} taken up.`),
         ));
-    if (door !== undefined && !isJson) await out.writeLine(door.description);
+    if (!isJson) for (const { description } of doors) await out.writeLine(description);
     await stop.requested;
     // Before anything is ended: clients are told to go, and see nothing half done.
-    await door?.close();
-    door = undefined;
+    await closeDoors();
     if (options.stopsChildren) await stopChildren(orchestrator);
     await sayGoodbye(context, core, options);
   } finally {
-    await door?.close();
+    await closeDoors();
     // The process host goes too where nothing is left in it; otherwise it stays for whoever comes next.
     await core.close({ endIdleHost: true });
     stop.dispose();
@@ -65,26 +74,56 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
 }
 
 interface Door {
-  readonly addresses: { readonly socket: string; readonly tcp?: string; readonly tokenFile?: string };
+  /** As `--json` tells them, by the name of the door. */
+  readonly addresses: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** For people. */
   readonly description: string;
   close(): Promise<void>;
 }
 
-async function openDoor({ logger }: CommandContext, core: Core, settings: GrpcSettings): Promise<Door> {
+async function openGrpc(
+  { logger }: CommandContext,
+  core: Core,
+  settings: GrpcSettings,
+): Promise<Door & { readonly socket: string }> {
   const { openGrpcDoor } = await import('../../servers/grpc/door.ts');
   const server = await openGrpcDoor({ ...settings, orchestrator: core.orchestrator, version, logger });
-  const { tcpAddress, socketPath } = server;
+  const { tcpAddress, socketPath: socket } = server;
   const { tokenFile } = settings;
   const tcp = tcpAddress === undefined ? undefined : `${tcpAddress.address}:${tcpAddress.port}`;
   return {
+    socket,
     addresses: {
-      socket: socketPath,
-      ...(tcp === undefined ? {} : { tcp }),
-      ...(tokenFile === undefined ? {} : { tokenFile }),
+      grpc: {
+        socket,
+        ...(tcp === undefined ? {} : { tcp }),
+        ...(tokenFile === undefined ? {} : { tokenFile }),
+      },
     },
     description:
-      `gRPC: unix:${socketPath}` +
-      (tcp === undefined ? '' : ` and ${tcp}, with the token in ${tokenFile ?? ''}`),
+      `gRPC: unix:${socket}` + (tcp === undefined ? '' : ` and ${tcp}, with the token in ${tokenFile ?? ''}`),
+    close: () => server.stop(),
+  };
+}
+
+async function openHttp(
+  { logger, stateDir }: CommandContext,
+  { orchestrator }: Core,
+  settings: HttpSettings,
+): Promise<Door> {
+  const { startHttpServer } = await import('../../servers/http/httpServer.ts');
+  const server = await startHttpServer({
+    ...settings,
+    stateDir,
+    tasks: orchestrator.containerTasks,
+    logger,
+  });
+  const { url, tokenPath, isWantedPort } = server;
+  return {
+    addresses: { http: { url, tokenFile: tokenPath } },
+    description:
+      `HTTP: ${url}, with the token in ${tokenPath}` +
+      (isWantedPort ? '' : ' (another program has the port that was wanted)'),
     close: () => server.stop(),
   };
 }

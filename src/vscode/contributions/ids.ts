@@ -69,6 +69,8 @@ export const settingIds = {
   notifyFinishedAfter: 'orchestrator.notifications.runFinishedAfterSeconds',
   containerEngine: 'orchestrator.containers.engine',
   grpcEnabled: 'orchestrator.grpc.enabled',
+  httpEnabled: 'orchestrator.http.enabled',
+  httpPort: 'orchestrator.http.port',
   processHostLost: 'orchestrator.notifications.processHostLost',
 } as const;
 export type SettingId = (typeof settingIds)[keyof typeof settingIds];
@@ -100,6 +102,8 @@ export interface SettingTypes {
   [settingIds.notifyFinishedAfter]: number;
   [settingIds.containerEngine]: string;
   [settingIds.grpcEnabled]: boolean;
+  [settingIds.httpEnabled]: boolean;
+  [settingIds.httpPort]: number;
   [settingIds.processHostLost]: boolean;
 }
 

@@ -255,6 +255,24 @@ const advanced: SettingGroup = {
     markdownDescription:
       'Address of the container engine (Docker or Podman), such as `unix:///run/user/1000/podman/podman.sock` or `ssh://user@host`. Empty looks for it: `DOCKER_HOST`, the Docker context, then the usual sockets. Read with each search.',
   },
+  [s.httpEnabled]: {
+    type: 'boolean',
+    default: false,
+    scope: 'application',
+    order: 4,
+    markdownDescription:
+      'Answer HTTP on 127.0.0.1, for the routes of container tasks whose manifest has `publicApi`. Every request needs the token of `http-token` in the state directory; the log names the address and the file. Takes effect after a reload.',
+  },
+  [s.httpPort]: {
+    type: 'integer',
+    default: 8787,
+    minimum: 0,
+    maximum: 65_535,
+    scope: 'application',
+    order: 5,
+    markdownDescription:
+      'Port for `#orchestrator.http.enabled#`; the next free one where another program has it. 0 takes any. Takes effect after a reload.',
+  },
   [s.grpcEnabled]: {
     type: 'boolean',
     default: true,

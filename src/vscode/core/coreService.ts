@@ -23,6 +23,7 @@ import {
 import { ensurePrivateDir } from '../../processHost/paths.ts';
 import { acquireStateLock } from '../../processHost/stateLock.ts';
 import { type GrpcDoor, openGrpcDoorSoon } from './grpcDoor.ts';
+import { type HttpDoor, openHttpDoor } from './httpDoor.ts';
 import { claimState } from './stateClaim.ts';
 import { requestYield, serveYield, yieldSocketPath } from './yieldSocket.ts';
 
@@ -52,6 +53,8 @@ export interface CoreServiceOptions {
   readonly defaultDirectory: () => string;
   /** The core answers gRPC on a socket beside its state. */
   readonly servesGrpc: boolean;
+  /** Undefined where HTTP is not to be served. */
+  readonly httpPort: number | undefined;
   readonly logger: Logger;
   readonly isTrusted: () => boolean;
   /** A round trip to the window: never settles when nobody sees it any more. */
@@ -73,7 +76,7 @@ export class CoreService implements Disposable {
     | {
         readonly orchestrator: Orchestrator;
         readonly resources: DisposableStore;
-        readonly door: GrpcDoor | undefined;
+        readonly doors: readonly (GrpcDoor | HttpDoor)[];
       }
     | undefined;
   private starting: Promise<Orchestrator> | undefined;
@@ -216,10 +219,12 @@ export class CoreService implements Disposable {
       announce({ state: this.options.servesGrpc ? 'opening' : 'off' });
       await orchestrator.start();
       if (this.isDisposed) throw new OrchestratorError('CANCELLED', 'closed', 'The window is closing.');
-      const door = this.options.servesGrpc
-        ? openGrpcDoorSoon({ orchestrator, stateDir, version, logger, announce })
-        : undefined;
-      this.running = { orchestrator, resources, door };
+      const { servesGrpc, httpPort } = this.options;
+      const doors = [
+        ...(servesGrpc ? [openGrpcDoorSoon({ orchestrator, stateDir, version, logger, announce })] : []),
+        ...(httpPort === undefined ? [] : [openHttpDoor({ orchestrator, stateDir, port: httpPort, logger })]),
+      ];
+      this.running = { orchestrator, resources, doors };
       if (opened.recoveredFrom !== undefined) this.recovered.fire(opened.recoveredFrom);
       return orchestrator;
     } catch (error) {
@@ -290,7 +295,7 @@ export class CoreService implements Disposable {
     if (running === undefined) return;
     this.running = undefined;
     try {
-      await running.door?.close();
+      await Promise.all(running.doors.map((door) => door.close()));
       await running.orchestrator.close();
       removeCoreHolder(this.options.stateDir);
     } catch (error) {
