@@ -1,4 +1,5 @@
 import { type Disposable, DisposableStore, toDisposable } from '../../base/disposable.ts';
+import type { Event } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { hasLabels, type Labels } from '../labels.ts';
@@ -63,6 +64,8 @@ export class ContainerManager implements Disposable {
   readonly resources: SessionResources;
   /** What containers have printed and print. */
   readonly output: ContainerOutput;
+  /** An engine was found, or it does not answer any more. */
+  readonly onDidChangeEngine: Event<EngineInfo | undefined>;
   private readonly context: CoreContext;
   private readonly keeper: ContainerKeeper;
   private readonly reconciler: ContainerReconciler;
@@ -76,6 +79,8 @@ export class ContainerManager implements Disposable {
 
   constructor(context: CoreContext, sessions: SessionManager) {
     this.context = context;
+    this.onDidChangeEngine =
+      context.containers?.engine.onDidChangeInfo ?? (() => toDisposable(() => undefined));
     this.keeper = this.disposables.add(new ContainerKeeper(context));
     this.reconciler = new ContainerReconciler(context, sessions, this.keeper);
     this.connection = this.disposables.add(new EngineConnection(context, this.keeper, this.reconciler));

@@ -48,6 +48,8 @@ export interface CoreServiceOptions {
   readonly isShellIntegrated: boolean;
   /** Where things start when nothing says otherwise. */
   readonly defaultDirectory: () => string;
+  /** The container engine's address that the person has set; empty where none is. */
+  readonly engineAddress: () => string;
   /** The core answers gRPC on a socket beside its state. */
   readonly servesGrpc: boolean;
   readonly logger: Logger;
@@ -189,6 +191,7 @@ export class CoreService implements Disposable {
             stateDir,
             ids: systemIds,
             logger,
+            address: this.options.engineAddress,
             recordLimitBytes: limits().recordLimitBytes ?? defaultLimits.recordLimitBytes,
           }),
         ),
