@@ -27,6 +27,8 @@ export const createContainer: CommandHandler = async (context, args) => {
     const chosen = await askImage({ containers, session, recent, log });
     if (chosen === undefined) return undefined;
     let { draft, isComplete } = chosen;
+    // Two of one name could not be told apart: the next one is called after its image.
+    if (isNameTaken(containers, session.id, draft.name)) draft = { ...draft, name: '' };
     for (;;) {
       if (!isComplete) {
         const filled = await fillForm(draft, {
@@ -51,6 +53,10 @@ export const createContainer: CommandHandler = async (context, args) => {
     }
   }
 };
+
+function isNameTaken(containers: LiveContainers, sessionId: string, name: string): boolean {
+  return containers.list({ sessionId }).some((container) => container.name === name);
+}
 
 function make(containers: LiveContainers, request: Parameters<LiveContainers['run']>[0]): Promise<Container> {
   // Once the engine has begun there is nothing to be cancelled: what it makes is removed if it does not start.

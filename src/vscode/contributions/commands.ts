@@ -50,7 +50,7 @@ const specs: readonly CommandSpec[] = [
   { command: c.forgetAgent, title: 'Forget Agent', icon: 'trash', enablement: trusted },
   { command: c.showTask, title: 'Show Task', palette: false },
   { command: c.createContainer, title: 'Create Container…', icon: 'vm', enablement: trusted },
-  { command: c.showContainerLogs, title: 'Show Logs', icon: 'output', enablement: trusted },
+  { command: c.showContainerLogs, title: 'Show Container Logs', icon: 'output', enablement: trusted },
   { command: c.openContainerShell, title: 'Open Shell in Container', icon: 'terminal', enablement: trusted },
   { command: c.attachContainer, title: 'Attach to Container', icon: 'vm-connect', enablement: trusted },
   { command: c.inspectContainer, title: 'Inspect Container', icon: 'json', enablement: trusted },

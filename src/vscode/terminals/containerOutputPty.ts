@@ -84,7 +84,7 @@ export class ContainerOutputPty implements vscode.Pseudoterminal {
     const { container, containers, takesInput } = this.options;
     if (takesInput) this.screen.note(`What you type goes to ${container.name}. Closing this tab detaches.`);
     while (!this.isStopped()) {
-      await this.followOneLife();
+      await this.followOneLife().catch(unlessRemoved);
       const now = containers.find(container.id);
       if (this.isStopped()) return;
       if (now === undefined) {
@@ -93,7 +93,9 @@ export class ContainerOutputPty implements vscode.Pseudoterminal {
       }
       if (now.exit !== undefined && !isContainerLive(now)) {
         this.toldExitAt = now.exit.exitedAt;
-        this.screen.note(`${describeContainerExit(now.exit)}. When it is started again, it goes on here.`);
+        const how = describeContainerExit(now.exit);
+        const next = now.config.removeOnStop ? '' : ' When it is started again, it goes on here.';
+        this.screen.note(`${how}.${next}`);
       }
       await this.nextLife();
     }
@@ -145,4 +147,9 @@ export class ContainerOutputPty implements vscode.Pseudoterminal {
   private toScreen(text: string): string {
     return this.options.container.config.tty ? text : text.replace(/\r?\n/g, '\r\n');
   }
+}
+
+/** What is told of a container that was removed comes from the list of those that are there. */
+function unlessRemoved(error: unknown): void {
+  if (!OrchestratorError.is(error, 'container_not_found')) throw error;
 }

@@ -95,7 +95,7 @@ const collapsibleState = {
 const openCommand: Partial<Record<Row['kind'], { readonly id: string; readonly title: string }>> = {
   run: { id: commandIds.showRun, title: 'Show Run' },
   terminal: { id: commandIds.attachTerminal, title: 'Attach to Terminal' },
-  container: { id: commandIds.showContainerLogs, title: 'Show Logs' },
+  container: { id: commandIds.showContainerLogs, title: 'Show Container Logs' },
   more: { id: commandIds.showMoreHistory, title: 'Show More' },
   task: { id: commandIds.showTask, title: 'Show Task' },
 };
