@@ -281,11 +281,18 @@ describe('what a container prints', () => {
   it('is there again after a reload, and so is its row', async () => {
     await studio.workbench.reloadWindow();
     await row('counter', 'running').waitFor({ timeout: 60_000 });
-    // VS Code hides the terminals once, a moment after its start.
-    await waitUntil('the output is shown', async () => {
-      await row('counter', 'running').click();
-      return /line \d+/.test(await studio.terminalScreen());
-    });
+    // VS Code hides its empty terminal view once, a moment after its start: what is clicked before may be hidden too.
+    await waitUntil(
+      'the output is shown',
+      async () => {
+        await row('counter', 'running').click();
+        return await studio.waitForTerminal(/line \d+/, 3_000).then(
+          () => true,
+          () => false,
+        );
+      },
+      { limitMs: 40_000 },
+    );
     expect(await studio.terminalText()).toMatch(/line 1\n/);
   });
 });

@@ -51,6 +51,10 @@ export class ContainerOutputPty implements vscode.Pseudoterminal {
     );
   }
 
+  get isClosed(): boolean {
+    return this.screen.isClosed;
+  }
+
   open(dimensions: vscode.TerminalDimensions | undefined): void {
     if (dimensions !== undefined) this.setDimensions(dimensions);
     this.follow().catch((error: unknown) => {

@@ -42,9 +42,9 @@ export class ContainerScreen {
     await this.reachWindow();
   }
 
-  /** A line of ours, told from what the container prints. */
+  /** A line of ours, told from what the container prints by its letters: dimmed ones are lost in high contrast. */
   note(text: string): void {
-    if (!this._isClosed) this.writeEmitter.fire(`\r\n${escape}[0;2m[${text}]${escape}[0m\r\n`);
+    if (!this._isClosed) this.writeEmitter.fire(`\r\n${escape}[0;3m[${text}]${escape}[0m\r\n`);
   }
 
   /** There is nothing more to come, and what there is can be read until a key is pressed. */

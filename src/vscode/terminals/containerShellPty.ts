@@ -53,6 +53,10 @@ export class ContainerShellPty implements vscode.Pseudoterminal {
     this.started.promise.catch(() => undefined);
   }
 
+  get isClosed(): boolean {
+    return this.screen.isClosed;
+  }
+
   open(dimensions: vscode.TerminalDimensions | undefined): void {
     this.dimensions = dimensions;
     // A tab that is not drawn yet has no size, and gets it in a moment.

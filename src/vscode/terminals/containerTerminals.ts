@@ -15,12 +15,16 @@ export interface ContainerTerminalsOptions {
   readonly scrollback: () => number;
 }
 
+/** Closed as soon as VS Code has closed its tab, which it does not always tell at a window's start. */
+type ContainerPty = vscode.Pseudoterminal & { readonly isClosed: boolean };
+
 type Kind = 'logs' | 'attach' | 'shell';
 
 interface Tab {
   readonly kind: Kind;
   readonly containerId: string;
   readonly terminal: vscode.Terminal;
+  readonly pty: ContainerPty;
 }
 
 /** The tabs of containers in this window: their output, and shells in them. */
@@ -84,25 +88,20 @@ export class ContainerTerminals implements Disposable {
   }
 
   private reveal(kind: Kind, { id }: Container): boolean {
+    this.tabs = this.tabs.filter(({ pty }) => !pty.isClosed);
     const tab = this.tabs.find((each) => each.kind === kind && each.containerId === id);
     tab?.terminal.show();
     return tab !== undefined;
   }
 
-  private open(
-    kind: Kind,
-    container: Container,
-    pty: vscode.Pseudoterminal,
-    name: string,
-    icon: string,
-  ): void {
+  private open(kind: Kind, container: Container, pty: ContainerPty, name: string, icon: string): void {
     const terminal = vscode.window.createTerminal({
       name,
       pty,
       iconPath: new vscode.ThemeIcon(icon),
       isTransient: true,
     });
-    this.tabs = [...this.tabs, { kind, containerId: container.id, terminal }];
+    this.tabs = [...this.tabs, { kind, containerId: container.id, terminal, pty }];
     terminal.show();
   }
 }
