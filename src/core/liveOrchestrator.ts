@@ -1,5 +1,8 @@
 import type { Event } from '../base/emitter.ts';
 import type { AgentRegistry } from './agents/agentRegistry.ts';
+import type { ContainerImages } from './containers/containerImages.ts';
+import type { ContainerManager } from './containers/containerManager.ts';
+import type { ContainerOutput } from './containers/containerOutput.ts';
 import type { OrchestratorEvent } from './events/event.ts';
 import type { RunManager } from './runs/runManager.ts';
 import type { SessionManager } from './sessions/sessionManager.ts';
@@ -37,15 +40,45 @@ export interface LiveOrchestrator {
     'active' | 'list' | 'find' | 'get' | 'start' | 'abort' | 'retry' | 'remove' | 'waitForEnd' | 'onDidChange'
   >;
   readonly events: {
-    /** Of sessions, terminals and the process host, and where a run was removed. */
+    /** Of sessions, terminals, containers and the process host, and where a run was removed. */
     readonly onDidAppend: Event<Pick<OrchestratorEvent, 'type' | 'sessionId'>>;
   };
   readonly terminalSessions: {
     getTerminalMetrics(id: string): Promise<Omit<TerminalMetrics, 'cpuMs'> | undefined>;
   };
+  /** The mirror of another orchestrator has none. */
+  readonly containers?: LiveContainers;
   /** Of agents that are registered with it; the mirror of another orchestrator has none. */
   readonly tasks?: Pick<TaskManager, 'find' | 'get' | 'readOutput'>;
   readonly agents?: Pick<AgentRegistry, 'find' | 'status'>;
   /** The program in the foreground, by terminal id, where the machine tells. */
   foregroundPrograms(): Promise<ReadonlyMap<string, string>>;
 }
+
+/** Containers as views draw them and commands drive them. */
+export type LiveContainers = Pick<
+  ContainerManager,
+  | 'engine'
+  | 'onDidChangeEngine'
+  | 'initialize'
+  | 'list'
+  | 'find'
+  | 'get'
+  | 'run'
+  | 'start'
+  | 'stop'
+  | 'restart'
+  | 'kill'
+  | 'pause'
+  | 'unpause'
+  | 'remove'
+  | 'exec'
+  | 'write'
+  | 'resize'
+  | 'inspect'
+  | 'watchUsage'
+  | 'waitForExit'
+> & {
+  readonly images: Pick<ContainerImages, 'list' | 'find' | 'pull' | 'build'>;
+  readonly output: Pick<ContainerOutput, 'follow'>;
+};

@@ -1,5 +1,6 @@
 import type { LiveOrchestrator } from '../core/liveOrchestrator.ts';
 import type { Terminal } from '../core/terminals/terminal.ts';
+import type { ContainerTerminals } from './terminals/containerTerminals.ts';
 import type { TerminalViews } from './terminals/terminalViews.ts';
 import type { LiveModel } from './views/liveModel.ts';
 
@@ -8,6 +9,8 @@ export interface Place {
   readonly orchestrator: LiveOrchestrator;
   readonly live: LiveModel;
   readonly terminals: TerminalViews;
+  /** Undefined where an orchestrator does not tell of its containers. */
+  readonly containerTerminals: ContainerTerminals | undefined;
   /** The settings of this window do not say what runs there. */
   readonly isRemote: boolean;
   /** Programs in front as of now, for a question that depends on them. */

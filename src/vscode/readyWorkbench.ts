@@ -6,6 +6,7 @@ import { contextKeys, settingIds } from './contributions/ids.ts';
 import { WindowLayoutKeeper } from './layout/windowLayout.ts';
 import type { RunPanels } from './panel/runPanels.ts';
 import type { Place } from './place.ts';
+import { EngineNotice } from './ui/engineNotice.ts';
 import { ProcessHostWatch } from './ui/processHostWatch.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
 import { RunNotifications } from './ui/runNotifications.ts';
@@ -13,13 +14,16 @@ import { readSetting } from './ui/settings.ts';
 import { showProblem } from './ui/problems.ts';
 import { reachWindow, setContext } from './ui/windowLink.ts';
 import { IdLinkProvider } from './terminals/idLinks.ts';
+import { ContainerTerminals } from './terminals/containerTerminals.ts';
 import { TerminalViews } from './terminals/terminalViews.ts';
 import { buildAgentRows } from './views/agentRows.ts';
 import { AgentsModel } from './views/agentsModel.ts';
 import { nameFromTitle } from './views/describe.ts';
 import { HistoryModel } from './views/historyModel.ts';
 import { LiveModel } from './views/liveModel.ts';
-import { buildHistoryRows, buildSessionRows, emptyRows, type RowTree } from './views/rows.ts';
+import { buildContainerRows } from './views/containerRows.ts';
+import { ContainerUsage } from './views/containerUsage.ts';
+import { buildHistoryRows, buildSessionRows, emptyRows, joinRows, type RowTree } from './views/rows.ts';
 import type { RowNode, RowTreeProvider } from './views/rowTreeProvider.ts';
 
 export interface ReadyWorkbenchOptions {
@@ -46,11 +50,14 @@ export class ReadyWorkbench implements Place, Disposable {
   readonly agents: AgentsModel;
   readonly history: HistoryModel;
   readonly terminals: TerminalViews;
+  readonly containerTerminals: ContainerTerminals;
+  readonly usage: ContainerUsage;
   readonly notifications: RunNotifications;
   readonly layout: WindowLayoutKeeper;
   readonly isRemote = false;
   private readonly options: ReadyWorkbenchOptions;
   private readonly resources = new DisposableStore();
+  private readonly engineNotice: EngineNotice;
   private hasAgents = false;
   private midnightTimer: NodeJS.Timeout | undefined;
 
@@ -78,6 +85,27 @@ export class ReadyWorkbench implements Place, Disposable {
           vscode.window.state.focused && (sessionsView.visible || this.terminals.openIds().length > 0),
       }),
     );
+    const { containers, events } = orchestrator;
+    this.containerTerminals = this.resources.add(
+      new ContainerTerminals({
+        containers,
+        events,
+        logger: log,
+        reachWindow,
+        scrollback: () => readSetting(settingIds.terminalScrollback),
+      }),
+    );
+    this.usage = this.resources.add(
+      new ContainerUsage({
+        containers,
+        logger: log,
+        isWatched: () => vscode.window.state.focused && sessionsView.visible,
+      }),
+    );
+    this.engineNotice = this.resources.add(
+      new EngineNotice(containers, (message) => (sessionsView.message = message)),
+    );
+    this.resources.add(this.usage.onDidChange(() => this.drawSessions()));
     this.agents = this.resources.add(
       new AgentsModel({
         orchestrator,
@@ -95,7 +123,12 @@ export class ReadyWorkbench implements Place, Disposable {
         new IdLinkProvider(orchestrator, (id) => this.revealSession(id)),
       ),
     );
-    this.resources.add(this.live.onDidChange(() => this.drawSessions()));
+    this.resources.add(
+      this.live.onDidChange(() => {
+        this.drawSessions();
+        this.engineNotice.update();
+      }),
+    );
     this.resources.add(this.agents.onDidChange(() => this.drawAgents()));
     this.resources.add(this.history.onDidChange(() => this.drawHistory()));
     this.resources.add(this.notifications.onDidChangeUnseen(() => this.drawBadge()));
@@ -147,7 +180,10 @@ export class ReadyWorkbench implements Place, Disposable {
 
   private drawSessions(): void {
     const { drawSessions, onDidChangeActivity } = this.options;
-    drawSessions(buildSessionRows(this.live.rowsInput()));
+    const input = this.live.rowsInput();
+    const { sessions, containers = [], now } = input;
+    const ofContainers = buildContainerRows({ sessions, containers, usage: this.usage.shown, now });
+    drawSessions(joinRows([buildSessionRows(input), ofContainers]));
     this.terminals.retitle(this.live.foreground);
     onDidChangeActivity();
     if (this.orchestrator.runs.active().length > 0) void setContext(contextKeys.hasRun, true);

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { OrchestratorError } from '../base/errors.ts';
 import type { Orchestrator, OrchestratorLimits } from '../core/orchestrator.ts';
+import type { ResourceUsage } from '../core/resources.ts';
 import { type Disposable, DisposableStore, toDisposable } from '../base/disposable.ts';
 import { commandFailures, commandHandlers } from './commands/commandHandlers.ts';
 import type { CommandArguments, CommandContext } from './commands/context.ts';
@@ -84,9 +85,9 @@ export class Workbench implements vscode.Disposable {
         version,
         label: vscode.workspace.name ?? 'window without a folder',
         limits: configuredLimits,
-        containerEngine: () => readSetting(settingIds.containerEngine),
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
         defaultDirectory: () => defaultFolder(this.home),
+        engineAddress: () => readSetting(settingIds.containersEngine),
         servesGrpc: readSetting(settingIds.grpcEnabled),
         httpPort: readSetting(settingIds.httpEnabled) ? readSetting(settingIds.httpPort) : undefined,
         logger: log,
@@ -125,6 +126,7 @@ export class Workbench implements vscode.Disposable {
       documents: this.documents,
       remotes: this.remotes,
       place: (args) => this.place(args),
+      memory: context.workspaceState,
       extensionId: context.extension.id,
       version,
       home: this.home,
@@ -299,7 +301,9 @@ export class Workbench implements vscode.Disposable {
     const place = this.remotes.of(row.targetId) ?? this.serving;
     if (place === undefined) return undefined;
     const { orchestrator, live } = place;
-    return await rowTooltip(row, { orchestrator, home: this.home, foreground: live.foreground });
+    const { foreground } = live;
+    const usage = (id: string): ResourceUsage | undefined => this.serving?.usage.latest(id);
+    return await rowTooltip(row, { orchestrator, home: this.home, foreground, usage });
   }
 
   /** The menus of a tab hand on VS Code's own terminal: commands know ours by their ids. */

@@ -144,7 +144,7 @@ export class VscodeServer implements AsyncDisposable {
 
   async #prepare(): Promise<void> {
     await mkdir(join(this.home, 'r'), { recursive: true, mode: 0o700 });
-    const machine = join(this.folders.serverData, 'data/Machine');
+    const machine = join(this.folders.userData, 'Machine');
     await mkdir(machine, { recursive: true });
     await mkdir(this.folders.extensions, { recursive: true });
     const settings = JSON.stringify(this.#options.settings ?? {}, null, 2);

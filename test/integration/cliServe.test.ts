@@ -79,7 +79,7 @@ describe('serve', () => {
     ] as const) {
       const { code, stderr } = await cli.run(['serve', ...args]);
       expect(code).toBe(2);
-      expect(stderr.toString()).toContain(words);
+      expect(stderr).toContain(words);
     }
   });
 

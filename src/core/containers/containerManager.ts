@@ -94,7 +94,7 @@ export class ContainerManager implements Disposable {
 
   /** A connection was made, or was lost: then undefined, and it is tried again by itself. */
   get onDidChangeEngine(): Event<EngineInfo | undefined> {
-    return containerParts(this.context).engine.onDidChangeInfo;
+    return this.context.containers?.engine.onDidChangeInfo ?? (() => toDisposable(() => undefined));
   }
 
   /** Makes an engine ready as far as a program may; see ContainerEngine. */

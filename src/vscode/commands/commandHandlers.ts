@@ -1,6 +1,7 @@
 import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
 import { agentCommands } from './agentCommands.ts';
+import { containerCommands } from './containerCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
 import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
@@ -15,6 +16,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...terminalCommands,
   ...ownerCommands,
   ...agentCommands,
+  ...containerCommands,
   ...remoteCommands,
   ...toolCommands,
 };
@@ -44,6 +46,19 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.cancelTask': 'The task was not cancelled',
   'orchestrator.forgetAgent': 'The agent was not forgotten',
   'orchestrator.showTask': 'The task was not shown',
+  'orchestrator.createContainer': 'The container was not created',
+  'orchestrator.showContainerLogs': 'The logs were not shown',
+  'orchestrator.openContainerShell': 'The shell was not opened',
+  'orchestrator.attachContainer': 'The container was not attached',
+  'orchestrator.inspectContainer': 'The container was not inspected',
+  'orchestrator.openContainerPort': 'The port was not opened',
+  'orchestrator.startContainer': 'The container was not started',
+  'orchestrator.stopContainer': 'The container was not stopped',
+  'orchestrator.restartContainer': 'The container was not restarted',
+  'orchestrator.pauseContainer': 'The container was not paused',
+  'orchestrator.resumeContainer': 'The container was not resumed',
+  'orchestrator.killContainer': 'The container was not killed',
+  'orchestrator.removeContainer': 'The container was not removed',
   'orchestrator.restartProcessHost': 'The process host was not restarted',
   'orchestrator.takeOverState': 'The state was not taken over',
 };

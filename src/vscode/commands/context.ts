@@ -1,3 +1,4 @@
+import type { Memento } from 'vscode';
 import type { CoreService } from '../core/coreService.ts';
 import type { OutputDocuments } from '../panel/outputDocuments.ts';
 import type { RunPanels } from '../panel/runPanels.ts';
@@ -14,6 +15,8 @@ export interface CommandContext {
   readonly panels: RunPanels;
   readonly documents: OutputDocuments;
   readonly remotes: RemotePlaces;
+  /** Of this workspace. */
+  readonly memory: Memento;
   readonly extensionId: string;
   readonly version: string;
   readonly home: string;

@@ -46,12 +46,19 @@ const closeSession: CommandHandler = async (context, args) => {
   const previews = sessions.map(({ id }) => orchestrator.sessions.closePreview(id));
   const terminals = previews.reduce((sum, preview) => sum + preview.liveTerminals, 0);
   const runs = previews.reduce((sum, preview) => sum + preview.runningRuns, 0);
+  const containers = sessions.reduce(
+    (sum, { id }) => sum + (orchestrator.containers?.list({ sessionId: id }).length ?? 0),
+    0,
+  );
   const what =
     sessions.length === 1 ? `session "${sessions[0]?.name ?? ''}"` : count(sessions.length, 'session');
-  if (terminals + runs > 0) {
+  if (terminals + runs + containers > 0) {
     const lost = [
       ...(terminals > 0 ? [`kills ${count(terminals, 'terminal')}`] : []),
       ...(runs > 0 ? [`aborts ${count(runs, 'run')}`] : []),
+      ...(containers > 0
+        ? [`removes ${count(containers, 'container')} with all that was written there`]
+        : []),
     ].join(' and ');
     if (!(await confirm(`Close ${what}?`, `This ${lost}. Finished runs stay in the history.`, 'Close')))
       return;

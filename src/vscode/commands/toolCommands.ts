@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { type CommandId, commandIds, walkthroughId } from '../contributions/ids.ts';
 import { diagnosticsText } from '../ui/diagnostics.ts';
 import { confirm } from '../ui/problems.ts';
+import { containerIcon } from '../views/containerRows.ts';
 import { runDetail, statusIcon, terminalIcon } from '../views/rows.ts';
 import { runLabel, terminalName } from '../views/describe.ts';
 import { count } from '../views/format.ts';
@@ -41,6 +42,12 @@ async function askId(context: CommandContext): Promise<string[]> {
         detail: terminal.id,
         iconPath: new vscode.ThemeIcon(terminalIcon(terminal).id),
       })),
+    ...orchestrator.containers.list().map((container) => ({
+      label: container.name,
+      description: `container · ${container.image}`,
+      detail: container.id,
+      iconPath: new vscode.ThemeIcon(containerIcon(container).id),
+    })),
     ...orchestrator.runs.list({ limit: 100 }).map((run) => ({
       label: runLabel(run),
       description: `run · ${runDetail(run, undefined, now)}`,
@@ -49,7 +56,7 @@ async function askId(context: CommandContext): Promise<string[]> {
     })),
   ];
   if (choices.length === 0) {
-    void vscode.window.showInformationMessage('There is no session, terminal or run yet.');
+    void vscode.window.showInformationMessage('There is no session, terminal, container or run yet.');
     return [];
   }
   const picked = await vscode.window.showQuickPick(choices, {
@@ -81,6 +88,8 @@ const removeSelected: CommandHandler = async (context) => {
     if (row.context.includes('canAbort')) return commandIds.abortRun;
     if (row.context.includes('endedRun')) return commandIds.removeRun;
     if (row.context.includes('canKill')) return commandIds.killTerminal;
+    if (row.context.includes('containerLive')) return commandIds.stopContainer;
+    if (row.context.includes('containerEnded')) return commandIds.removeContainer;
     return row.context.includes('endedTerminal') ? commandIds.removeTerminal : undefined;
   };
   const command = deed(first);

@@ -27,6 +27,19 @@ export const commandIds = {
   cancelTask: 'orchestrator.cancelTask',
   forgetAgent: 'orchestrator.forgetAgent',
   showTask: 'orchestrator.showTask',
+  createContainer: 'orchestrator.createContainer',
+  showContainerLogs: 'orchestrator.showContainerLogs',
+  openContainerShell: 'orchestrator.openContainerShell',
+  attachContainer: 'orchestrator.attachContainer',
+  inspectContainer: 'orchestrator.inspectContainer',
+  openContainerPort: 'orchestrator.openContainerPort',
+  startContainer: 'orchestrator.startContainer',
+  stopContainer: 'orchestrator.stopContainer',
+  restartContainer: 'orchestrator.restartContainer',
+  pauseContainer: 'orchestrator.pauseContainer',
+  resumeContainer: 'orchestrator.resumeContainer',
+  killContainer: 'orchestrator.killContainer',
+  removeContainer: 'orchestrator.removeContainer',
   copyId: 'orchestrator.copyId',
   renameSelected: 'orchestrator.renameSelected',
   removeSelected: 'orchestrator.removeSelected',
@@ -64,10 +77,10 @@ export const settingIds = {
   runOpenIn: 'orchestrator.run.openIn',
   runMaxConcurrent: 'orchestrator.run.maxConcurrent',
   runTimeout: 'orchestrator.run.timeoutMinutes',
+  containersEngine: 'orchestrator.containers.engine',
   notifyFailed: 'orchestrator.notifications.runFailed',
   notifyFinished: 'orchestrator.notifications.runFinished',
   notifyFinishedAfter: 'orchestrator.notifications.runFinishedAfterSeconds',
-  containerEngine: 'orchestrator.containers.engine',
   grpcEnabled: 'orchestrator.grpc.enabled',
   httpEnabled: 'orchestrator.http.enabled',
   httpPort: 'orchestrator.http.port',
@@ -97,10 +110,10 @@ export interface SettingTypes {
   [settingIds.runOpenIn]: 'editor' | 'panel' | 'none';
   [settingIds.runMaxConcurrent]: number;
   [settingIds.runTimeout]: number;
+  [settingIds.containersEngine]: string;
   [settingIds.notifyFailed]: boolean;
   [settingIds.notifyFinished]: boolean;
   [settingIds.notifyFinishedAfter]: number;
-  [settingIds.containerEngine]: string;
   [settingIds.grpcEnabled]: boolean;
   [settingIds.httpEnabled]: boolean;
   [settingIds.httpPort]: number;

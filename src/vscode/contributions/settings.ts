@@ -4,7 +4,7 @@ import { type SettingId, settingIds as s } from './ids.ts';
 export interface SettingSchema {
   readonly type: 'string' | 'number' | 'integer' | 'boolean';
   readonly default: string | number | boolean;
-  readonly scope: 'window' | 'resource' | 'machine-overridable' | 'application';
+  readonly scope: 'window' | 'resource' | 'machine' | 'machine-overridable' | 'application';
   readonly order: number;
   readonly markdownDescription: string;
   readonly minimum?: number;
@@ -211,6 +211,17 @@ const run: SettingGroup = {
   },
 };
 
+const containers: SettingGroup = {
+  [s.containersEngine]: {
+    type: 'string',
+    default: '',
+    scope: 'machine',
+    order: 1,
+    markdownDescription:
+      'Address of the container engine, Docker or Podman: `unix:///run/user/1000/podman/podman.sock`, `npipe:////./pipe/docker_engine`, `ssh://me@host`, `tcp://127.0.0.1:2375`. Empty finds it as `docker` does: `DOCKER_HOST`, the Docker context, the usual sockets. A workspace cannot set it. Once an engine is connected, takes effect after a reload.',
+  },
+};
+
 const notifications: SettingGroup = {
   [s.notifyFailed]: {
     type: 'boolean',
@@ -247,14 +258,6 @@ const notifications: SettingGroup = {
 };
 
 const advanced: SettingGroup = {
-  [s.containerEngine]: {
-    type: 'string',
-    default: '',
-    scope: 'machine-overridable',
-    order: 3,
-    markdownDescription:
-      'Address of the container engine (Docker or Podman), such as `unix:///run/user/1000/podman/podman.sock` or `ssh://user@host`. Empty looks for it: `DOCKER_HOST`, the Docker context, then the usual sockets. Read with each search.',
-  },
   [s.httpEnabled]: {
     type: 'boolean',
     default: false,
@@ -291,19 +294,15 @@ const advanced: SettingGroup = {
   },
 };
 
-export const settingSchemas: readonly SettingGroup[] = [terminal, run, notifications, advanced];
+export const settingSchemas: readonly SettingGroup[] = [terminal, run, containers, notifications, advanced];
 
 export const configuration = [
   { id: 'orchestrator.terminal', title: 'Terminal', order: 1, properties: terminal },
   { id: 'orchestrator.run', title: 'Runs', order: 2, properties: run },
-  { id: 'orchestrator.notifications', title: 'Notifications', order: 3, properties: notifications },
-  { id: 'orchestrator.advanced', title: 'Advanced', order: 4, properties: advanced },
+  { id: 'orchestrator.containers', title: 'Containers', order: 3, properties: containers },
+  { id: 'orchestrator.notifications', title: 'Notifications', order: 4, properties: notifications },
+  { id: 'orchestrator.advanced', title: 'Advanced', order: 5, properties: advanced },
 ];
 
 /** Settings that name a program, a folder or an engine: a workspace that is not trusted must not choose them. */
-export const restrictedConfigurations: readonly SettingId[] = [
-  s.stateDirectory,
-  s.terminalShell,
-  s.runShell,
-  s.containerEngine,
-];
+export const restrictedConfigurations: readonly SettingId[] = [s.stateDirectory, s.terminalShell, s.runShell];

@@ -118,7 +118,7 @@ export const walkthroughs = [
       {
         id: 'watch',
         title: 'Watch what is going on',
-        description: `The view in the activity bar shows every session with its terminals and runs, and History every finished run with its output. Containers will show in the same place; this version has none.\n[Show Sessions](command:${viewIds.sessions}.focus)`,
+        description: `The view in the activity bar shows every session with its terminals and runs, and History every finished run with its output. Containers show in the same place, with what they use.\n[Show Sessions](command:${viewIds.sessions}.focus)\n[Create Container](command:${c.createContainer})`,
         media: image('watch', 'The sessions tree with a running run and two terminals'),
         completionEvents: [`onView:${viewIds.sessions}`],
       },

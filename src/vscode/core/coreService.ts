@@ -45,12 +45,12 @@ export interface CoreServiceOptions {
   readonly label: string;
   /** As they are set now; those of a core that runs are changed by its `setLimits`. */
   readonly limits: () => Partial<OrchestratorLimits>;
-  /** Address of the container engine as it is set now; empty where one is to be looked for. */
-  readonly containerEngine: () => string;
   /** Interactive shells are made to print marks around commands. */
   readonly isShellIntegrated: boolean;
   /** Where things start when nothing says otherwise. */
   readonly defaultDirectory: () => string;
+  /** The container engine's address that the person has set; empty where none is. */
+  readonly engineAddress: () => string;
   /** The core answers gRPC on a socket beside its state. */
   readonly servesGrpc: boolean;
   /** Undefined where HTTP is not to be served. */
@@ -194,7 +194,7 @@ export class CoreService implements Disposable {
             stateDir,
             ids: systemIds,
             logger,
-            address: () => this.options.containerEngine() || undefined,
+            address: this.options.engineAddress,
             recordLimitBytes: limits().recordLimitBytes ?? defaultLimits.recordLimitBytes,
           }),
         ),

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { Container } from '../../core/containers/container.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { AgentTask } from '../../core/tasks/task.ts';
@@ -14,7 +15,7 @@ import { plainText } from './plainText.ts';
 const documentBytes = 16 * 1024 * 1024;
 const partBytes = 1024 * 1024;
 
-/** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`. */
+/** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`; and what an engine tells of a container, as `.json?container=<id>`. */
 export class OutputDocuments implements vscode.TextDocumentContentProvider {
   private readonly orchestratorOf: (id: string) => Promise<LiveOrchestrator>;
 
@@ -27,7 +28,10 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
     const query = new URLSearchParams(uri.query);
     const terminalId = query.get('terminal');
     const taskId = query.get('task');
-    const orchestrator = await this.orchestratorOf(terminalId ?? query.get('run') ?? taskId ?? '');
+    const containerId = query.get('container');
+    const id = terminalId ?? query.get('run') ?? taskId ?? containerId ?? '';
+    const orchestrator = await this.orchestratorOf(id);
+    if (containerId !== null) return await containerText(orchestrator, containerId);
     if (terminalId !== null) return await terminalText(orchestrator, terminalId);
     if (taskId !== null) return await taskText(orchestrator, taskId);
     const run = orchestrator.runs.get(query.get('run') ?? '');
@@ -35,7 +39,7 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
     return step === null ? await runText(orchestrator, run) : await stepText(orchestrator, run, Number(step));
   }
 
-  /** Opens the whole output of a run, of one of its steps, of a terminal, or of an agent's task. */
+  /** Opens the whole output of a run, of one of its steps, of a terminal, or of an agent's task; or the state of a container. */
   async open(target: OutputTarget): Promise<void> {
     const document = await vscode.workspace.openTextDocument(outputUri(target));
     await vscode.window.showTextDocument(document, { preview: true });
@@ -45,17 +49,25 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
 type OutputTarget =
   | { readonly run: Run; readonly step?: number }
   | { readonly terminal: Terminal }
-  | { readonly task: AgentTask };
+  | { readonly task: AgentTask }
+  | { readonly container: Container };
 
 function outputUri(target: OutputTarget): vscode.Uri {
   const query = new URLSearchParams();
   let name: string;
+  let suffix = 'log';
   if ('terminal' in target) {
     query.set('terminal', target.terminal.id);
     name = target.terminal.name;
   } else if ('task' in target) {
     query.set('task', target.task.id);
     name = target.task.name;
+  } else if ('container' in target) {
+    query.set('container', target.container.id);
+    // VS Code keeps the text of an address: as it is now, and not as it was when it was looked at before.
+    query.set('at', String(Date.now()));
+    name = target.container.name;
+    suffix = 'json';
   } else {
     query.set('run', target.run.id);
     if (target.step !== undefined) query.set('step', String(target.step));
@@ -63,7 +75,7 @@ function outputUri(target: OutputTarget): vscode.Uri {
     name = target.step === undefined ? command : `step ${target.step} ${command}`;
   }
   const file = oneLine(name, 60).replace(/[\\/:*?"<>|#%]+/g, ' ');
-  return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.log`, query: query.toString() });
+  return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.${suffix}`, query: query.toString() });
 }
 
 async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string> {
@@ -95,6 +107,10 @@ function taskText(orchestrator: LiveOrchestrator, taskId: string): Promise<strin
     const to = agentTasksOf(orchestrator).get(taskId).outputEnd;
     return await readText(orchestrator, { taskId, from: 0, to });
   });
+}
+
+function containerText({ containers }: LiveOrchestrator, id: string): Promise<string> {
+  return orReason(async () => `${JSON.stringify(await containers?.inspect(id), undefined, 2)}\n`);
 }
 
 function sourceText(orchestrator: LiveOrchestrator, source: OutputSource): Promise<string> {

@@ -35,6 +35,7 @@ export class RemotePlace implements Place, Disposable {
   readonly orchestrator: RemoteOrchestrator;
   readonly live: LiveModel;
   readonly terminals: TerminalViews;
+  readonly containerTerminals = undefined;
   readonly isRemote = true;
   private readonly resources = new DisposableStore();
   private readonly changed = this.resources.add(new Emitter<void>());

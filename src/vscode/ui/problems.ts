@@ -21,6 +21,7 @@ const remedies: Partial<Record<ErrorReason, Remedy>> = {
   state_dir_unsafe: openSetting(settingIds.stateDirectory),
   state_in_use: { title: 'Take Over', command: commandIds.takeOverState },
   workspace_untrusted: { title: 'Manage Trust', command: commandIds.manageTrust },
+  container_engine_missing: openSetting(settingIds.containersEngine),
   process_host_lost: { title: 'Restart Process Host', command: commandIds.restartProcessHost },
   process_host_failed_to_start: { title: 'Copy Diagnostics', command: commandIds.copyDiagnostics },
   process_host_incompatible: { title: 'Restart Process Host', command: commandIds.restartProcessHost },

@@ -57,3 +57,37 @@ export async function forEachWithProgress<T>(
   }
   if (errors.length > 0) throw errors[0];
 }
+
+/** Tells how far it is: what is being done, and which share of the whole has been done by now, 0 to 1. */
+export type ReportProgress = (message: string, share?: number) => void;
+
+/** Does something that can be cancelled. It shows in a notification once it takes long enough to be noticed. */
+export async function withLateProgress<T>(
+  title: string,
+  work: (report: ReportProgress, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const abort = new AbortController();
+  let last: { readonly message: string; readonly share: number } = { message: '', share: 0 };
+  let draw: (message: string, increment: number) => void = () => undefined;
+  const working = work((message, share = last.share) => {
+    draw(message, Math.max(0, share - last.share) * 100);
+    last = { message, share: Math.max(share, last.share) };
+  }, abort.signal);
+  const settled = working.then(
+    () => true,
+    () => true,
+  );
+  const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), noticeMs));
+  if (!(await Promise.race([settled, late]))) {
+    await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
+      async (progress, token) => {
+        token.onCancellationRequested(() => abort.abort());
+        draw = (message, increment) => progress.report({ message, increment });
+        draw(last.message, last.share * 100);
+        await settled;
+      },
+    );
+  }
+  return await working;
+}

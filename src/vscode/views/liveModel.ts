@@ -51,7 +51,7 @@ export class LiveModel implements Disposable {
           else this.recent.delete(sessionId);
         }
         // A run's own reports have come by runs.onDidChange.
-        if (/^(session|terminal|processHost)\.|^run\.removed$/.test(type)) this.scheduleChange();
+        if (/^(session|terminal|container|processHost)\.|^run\.removed$/.test(type)) this.scheduleChange();
       }),
     );
     const tick = setInterval(() => {
@@ -79,6 +79,7 @@ export class LiveModel implements Disposable {
       sessions,
       terminals: orchestrator.terminals.list(),
       runs: sessions.flatMap((session) => this.runsOf(session.id)),
+      containers: orchestrator.containers?.list(),
       foreground: this._foreground,
       now: Date.now(),
       home,

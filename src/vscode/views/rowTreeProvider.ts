@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { commandIds } from '../contributions/ids.ts';
-import { diffRows, emptyRows, type Row, type RowTree } from './rows.ts';
+import { diffRows } from './rowChanges.ts';
+import { emptyRows, type Row, type RowTree } from './rows.ts';
 
 /** One row's identity: the same object for the life of the row, as VS Code wants it, with what it shows now. */
 export interface RowNode {
@@ -94,6 +95,7 @@ const collapsibleState = {
 const openCommand: Partial<Record<Row['kind'], { readonly id: string; readonly title: string }>> = {
   run: { id: commandIds.showRun, title: 'Show Run' },
   terminal: { id: commandIds.attachTerminal, title: 'Attach to Terminal' },
+  container: { id: commandIds.showContainerLogs, title: 'Show Container Logs' },
   more: { id: commandIds.showMoreHistory, title: 'Show More' },
   task: { id: commandIds.showTask, title: 'Show Task' },
 };

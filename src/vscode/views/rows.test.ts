@@ -3,11 +3,11 @@ import type { Run } from '../../core/runs/run.ts';
 import { defaultSessionConfig, noPreferences, type Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { terminalTitle } from './describe.ts';
+import { diffRows } from './rowChanges.ts';
 import {
   buildHistoryRows,
   buildRemoteRows,
   buildSessionRows,
-  diffRows,
   joinRows,
   type RemoteRow,
   type SessionRowsInput,

@@ -1,3 +1,4 @@
+import { type Container, isContainerLive } from '../../core/containers/container.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import { rootOwner } from '../../core/terminals/owners.ts';
@@ -20,8 +21,18 @@ import { count, dayKey, formatDay, formatElapsed, formatTime, shortPath } from '
 export interface Row {
   /** Stable for the life of the thing that it stands for. */
   readonly id: string;
-  readonly kind: 'session' | 'run' | 'terminal' | 'day' | 'more' | 'agent' | 'task' | 'waiting' | 'remote';
-  /** The id of the session, run, terminal, agent or task; of a day its key; of another orchestrator its address. */
+  readonly kind:
+    | 'session'
+    | 'run'
+    | 'terminal'
+    | 'container'
+    | 'day'
+    | 'more'
+    | 'agent'
+    | 'task'
+    | 'waiting'
+    | 'remote';
+  /** The id of the session, run, terminal, container, agent or task; of a day its key; of another orchestrator its address. */
   readonly targetId: string;
   readonly parentId?: string | undefined;
   readonly label: string;
@@ -50,6 +61,8 @@ export interface SessionRowsInput {
   readonly terminals: readonly Terminal[];
   /** Active runs and the latest ended ones, newest first. */
   readonly runs: readonly Run[];
+  /** Undefined where an orchestrator does not tell of its containers. Their own rows: containerRows.ts. */
+  readonly containers?: readonly Container[] | undefined;
   /** Program in front, by terminal id. */
   readonly foreground: ReadonlyMap<string, string>;
   readonly now: number;
@@ -130,7 +143,8 @@ function addSessionRows(tree: RowTreeBuilder, input: SessionRowsInput, parentId:
     const terminals = input.terminals.filter(
       (terminal) => terminal.sessionId === session.id && terminal.runId === null,
     );
-    tree.add({ ...sessionRow(session, runs, terminals, input), parentId });
+    const containers = input.containers?.filter((container) => container.sessionId === session.id);
+    tree.add({ ...sessionRow(session, { runs, terminals, containers }, input), parentId });
     for (const run of runs) tree.add(runRow(run, `session:${session.id}`, 'run', input));
     for (const terminal of terminals) tree.add(terminalRow(terminal, session, input));
   }
@@ -186,12 +200,18 @@ export function buildHistoryRows(input: HistoryRowsInput): RowTree {
   return tree;
 }
 
+interface SessionMembers {
+  readonly runs: readonly Run[];
+  readonly terminals: readonly Terminal[];
+  readonly containers: readonly Container[] | undefined;
+}
+
 function sessionRow(
   session: Session,
-  runs: readonly Run[],
-  terminals: readonly Terminal[],
+  { runs, terminals, containers }: SessionMembers,
   input: SessionRowsInput,
 ): Row {
+  const liveContainers = containers?.filter(isContainerLive) ?? [];
   const live = terminals.filter((terminal) => terminal.state !== 'exited');
   const running = runs.filter(isActive);
   const busy = live.some(
@@ -200,11 +220,12 @@ function sessionRow(
   const parts: string[] = [];
   if (session.state === 'closing') parts.push('closing');
   if (live.length > 0) parts.push(count(live.length, 'terminal'));
+  if (liveContainers.length > 0) parts.push(count(liveContainers.length, 'container'));
   const [first] = running;
   if (first !== undefined) {
     const elapsed = formatElapsed(input.now - (first.startedAt ?? first.createdAt));
     parts.push(running.length > 1 ? `${running.length} runs · ${elapsed}` : `run ${elapsed}`);
-  } else if (!busy) {
+  } else if (!busy && liveContainers.length === 0) {
     const [latest] = runs;
     if (latest !== undefined && latest.endedAt !== undefined && live.length === 0) {
       parts.push(`${runStatusWord[latest.status]} ${formatTime(latest.endedAt, input.now)}`);
@@ -220,8 +241,14 @@ function sessionRow(
     targetId: session.id,
     label: session.name,
     description,
-    icon: sessionIcon(running, busy, runs[0], live.length > 0, input.isMotionReduced),
-    context: 'session copyable',
+    icon: sessionIcon(
+      running,
+      busy || liveContainers.length > 0,
+      runs[0],
+      live.length > 0,
+      input.isMotionReduced,
+    ),
+    context: containers === undefined ? 'session copyable' : 'session copyable containerHolder',
     // Even while it is empty: VS Code would keep it folded when its first row comes.
     expansion: 'expanded',
     accessibilityLabel: `Session ${session.name}, ${description}`,
@@ -347,40 +374,7 @@ export function statusIcon(status: Run['status'], isMotionReduced: boolean): Row
   }
 }
 
-/** What changed between two trees: rows to draw again, and whether the root's children are others. */
-export interface RowChanges {
-  readonly changed: readonly string[];
-  readonly isRootChanged: boolean;
-}
-
-/** A parent whose children changed stands for them: VS Code asks for them anew. */
-export function diffRows(before: RowTree, after: RowTree): RowChanges {
-  const changed: string[] = [];
-  for (const [id, row] of after.rows) {
-    const old = before.rows.get(id);
-    if (old === undefined) continue;
-    if (!sameRow(old, row) || !sameIds(before.children.get(id), after.children.get(id))) changed.push(id);
-  }
-  return { changed, isRootChanged: !sameIds(before.children.get(''), after.children.get('')) };
-}
-
 export const emptyRows: RowTree = { rows: new Map(), children: new Map() };
-
-function sameRow(a: Row, b: Row): boolean {
-  return (
-    a.label === b.label &&
-    a.description === b.description &&
-    a.context === b.context &&
-    a.expansion === b.expansion &&
-    a.icon.id === b.icon.id &&
-    a.icon.color === b.icon.color &&
-    a.accessibilityLabel === b.accessibilityLabel
-  );
-}
-
-function sameIds(a: readonly string[] = [], b: readonly string[] = []): boolean {
-  return a.length === b.length && a.every((id, index) => id === b[index]);
-}
 
 /** For the quick pick of runs: `api · failed at step 3`. */
 export function runDetail(run: Run, sessionName: string | undefined, now: number): string {

@@ -1,12 +1,15 @@
 import * as vscode from 'vscode';
 import type { AgentStatus } from '../../core/agents/agent.ts';
+import type { Container } from '../../core/containers/container.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
+import type { ResourceUsage } from '../../core/resources.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type { AgentTask } from '../../core/tasks/task.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { commandIds } from '../contributions/ids.ts';
 import { runCommands, runOutcome, terminalName, terminalState } from './describe.ts';
+import { containerFields } from './describeContainer.ts';
 import { describeTask } from './agentRows.ts';
 import { formatBytes, formatDuration, formatMetrics, formatTime, oneLine, shortPath } from './format.ts';
 import type { Row } from './rows.ts';
@@ -15,6 +18,8 @@ export interface TooltipSource {
   readonly orchestrator: LiveOrchestrator;
   readonly home: string;
   readonly foreground: ReadonlyMap<string, string>;
+  /** What a container uses right now, as far as it was measured. */
+  readonly usage?: ((containerId: string) => ResourceUsage | undefined) | undefined;
 }
 
 /** The whole story of a row, made when somebody hovers. */
@@ -34,6 +39,10 @@ export async function rowTooltip(
     case 'terminal': {
       const terminal = source.orchestrator.terminals.find(row.targetId);
       return terminal === undefined ? undefined : await terminalTooltip(terminal, source);
+    }
+    case 'container': {
+      const container = source.orchestrator.containers?.find(row.targetId);
+      return container === undefined ? undefined : containerTooltip(container, source);
     }
     case 'agent': {
       const { agents } = source.orchestrator;
@@ -145,6 +154,11 @@ async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promi
   const last = await lastLine(terminal, source.orchestrator);
   if (last !== '') tooltip.appendCodeblock(last, 'text');
   return tooltip;
+}
+
+function containerTooltip(container: Container, { usage }: TooltipSource): vscode.MarkdownString {
+  const fields = containerFields(container, usage?.(container.id), Date.now());
+  return table(container.name, container.id, fields);
 }
 
 async function lastLine(terminal: Terminal, orchestrator: LiveOrchestrator): Promise<string> {
