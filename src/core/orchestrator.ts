@@ -8,7 +8,7 @@ import { AgentRegistry } from './agents/agentRegistry.ts';
 import { Chat } from './agents/chat.ts';
 import { Conversations } from './agents/conversations.ts';
 import { ContainerManager } from './containers/containerManager.ts';
-import { ContainerTaskManager } from './containerTasks/containerTaskManager.ts';
+import { ContainerTaskManager, type TasksAtQuit } from './containerTasks/containerTaskManager.ts';
 import { taskContainerSource } from './containerTasks/taskContainerSource.ts';
 import type { CoreContext } from './context.ts';
 import { EventHub } from './events/eventHub.ts';
@@ -55,6 +55,8 @@ export interface OrchestratorDependencies {
   readonly containers?: ContainerParts | undefined;
   /** Without it there are no container tasks. */
   readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
+  /** What `close` does with running container tasks. Default: keep. */
+  readonly containerTasksAtQuit?: TasksAtQuit | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
@@ -196,6 +198,7 @@ export class Orchestrator {
             dependencies.containers === undefined
               ? undefined
               : taskContainerSource(this.containers, dependencies.containers.engine),
+          atQuit: dependencies.containerTasksAtQuit,
         }),
       );
     }
@@ -249,9 +252,9 @@ export class Orchestrator {
     );
   }
 
-  /** Detaches: terminals and runs go on. Ends followers and waiters (`closed`); kills nothing. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- asynchronous by its contract
+  /** Detaches: terminals and runs go on, container tasks as was said. Ends followers and waiters (`closed`). */
   async close(): Promise<void> {
+    await this.containerTasks?.quit();
     if (this.disposables.isDisposed) return;
     this._isReady = false;
     this.hostEvents.dispose();

@@ -49,6 +49,9 @@ describe('commands', () => {
       'terminal endedTerminal',
       'agent online',
       'task canCancel',
+      'containerTask canStopTask',
+      'containerTask canStopTask canRetryTask',
+      'containerTask canRetryTask endedTask',
       'remote remoteConnected',
     ];
     for (const kind of kinds) {

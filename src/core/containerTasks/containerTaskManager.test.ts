@@ -5,7 +5,8 @@ import type { Orchestrator } from '../orchestrator.ts';
 import type { ContainerTaskPlaces } from '../ports/containerTasks.ts';
 import { callbackNotification } from './callback.ts';
 import type { ContainerTask, ContainerTaskManifest } from './containerTask.ts';
-import type { ContainerTaskManager, TaskNotification } from './containerTaskManager.ts';
+import type { ContainerTaskManager } from './containerTaskManager.ts';
+import type { TaskNotification } from './taskNotification.ts';
 import type { ContainerTaskSpec } from './containerTaskSpec.ts';
 import { defaultRestartPolicy } from './restartPolicy.ts';
 

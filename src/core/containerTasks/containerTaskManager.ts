@@ -10,7 +10,6 @@ import type { RunManager } from '../runs/runManager.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { validName } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
-import type { NotificationLevel } from './callback.ts';
 import { type ContainerTask, type ContainerTaskManifest, isContainerTaskLive } from './containerTask.ts';
 import { checkManifest, checkPolicy } from './manifestChecks.ts';
 import { decideRestart } from './restartPolicy.ts';
@@ -18,6 +17,7 @@ import { TaskContainers } from './taskContainers.ts';
 import type { TaskContainerSource } from './taskContainerSource.ts';
 import { taskTitle, taskWorker } from './taskEngine.ts';
 import { endOf, failureOf, noSuchTask, noTaskApi, taskRunning } from './taskFailures.ts';
+import { isNotification, notificationOf, type TaskNotification } from './taskNotification.ts';
 
 export interface StartContainerTaskRequest {
   readonly manifest: ContainerTaskManifest;
@@ -29,17 +29,11 @@ export interface StartContainerTaskRequest {
   readonly isAgreed: boolean;
 }
 
-/** What a person is told of a task. */
-export interface TaskNotification {
-  readonly level: NotificationLevel;
-  readonly message: string;
-  readonly action: string | null;
-  readonly taskId: string;
-  readonly taskName: string;
-  readonly runId: string;
-  /** Of the event that holds all of it. */
-  readonly sequence: number;
-}
+/** What becomes of running tasks when the core closes: the next one takes them up, or they end. */
+export type TasksAtQuit = 'keep' | 'stop';
+
+/** How long a core that closes waits for its tasks to end. The next one sees to those that have not. */
+const quitLimitMs = 5_000;
 
 /** Starts container tasks, keeps them going as their manifests say, and ends them. Each execution is a run. */
 export class ContainerTaskManager implements Disposable {
@@ -51,6 +45,7 @@ export class ContainerTaskManager implements Disposable {
   private readonly sessions: SessionManager;
   private readonly runs: RunManager;
   private readonly places: ContainerTaskPlaces;
+  private readonly atQuit: TasksAtQuit;
   private readonly containers: TaskContainers;
   private readonly notified: Emitter<TaskNotification>;
   private readonly timers: DisposableMap<string, Disposable>;
@@ -65,12 +60,14 @@ export class ContainerTaskManager implements Disposable {
       readonly runs: RunManager;
       readonly places: ContainerTaskPlaces;
       readonly containers: TaskContainerSource | undefined;
+      readonly atQuit?: TasksAtQuit | undefined;
     },
   ) {
     this.context = context;
     this.sessions = parts.sessions;
     this.runs = parts.runs;
     this.places = parts.places;
+    this.atQuit = parts.atQuit ?? 'keep';
     this.containers = this.disposables.add(new TaskContainers(context, parts.places, parts.containers));
     this.timers = this.disposables.add(new DisposableMap<string, Disposable>());
     const onListenerError = (error: unknown): void => {
@@ -179,6 +176,18 @@ export class ContainerTaskManager implements Disposable {
         await this.tidying.get(id);
       }),
     );
+  }
+
+  /** Before the core closes: ends all where the composition wants that, as far as there is time. Never throws. */
+  async quit(): Promise<void> {
+    if (this.atQuit === 'keep') return;
+    const limit = Promise.withResolvers<void>();
+    const timer = this.context.clock.setTimer(quitLimitMs, limit.resolve);
+    const stopped = this.stopAll().catch((error: unknown) => {
+      this.context.failures.report(error, 'stop the container tasks at the end');
+    });
+    await Promise.race([stopped, limit.promise]);
+    timer.dispose();
   }
 
   /** Forgets an ended task with its containers and all it stored; its runs stay in the history. Errors: `task_not_found`, `task_running`. */
@@ -304,7 +313,7 @@ export class ContainerTaskManager implements Disposable {
   }
 
   private handleEvent(event: OrchestratorEvent): void {
-    const { type, runId, data, sequence } = event;
+    const { type, runId } = event;
     if (runId === undefined) return;
     if (type === 'container_task.container_wanted') {
       const run = this.context.state.liveRuns.get(runId);
@@ -312,20 +321,9 @@ export class ContainerTaskManager implements Disposable {
       if (run !== undefined && task !== undefined) void this.containers.provide(task, run);
       return;
     }
-    if (type !== 'container_task.callback' && type !== 'container_task.notification') return;
-    if (!this.notified.hasListeners) return;
+    if (!this.notified.hasListeners || !isNotification(event)) return;
     const task = this.find(taskIdOf(this.runs.find(runId)));
-    if (task === undefined) return;
-    const { level, message, action } = data;
-    this.notified.fire({
-      level: level === 'Error' || level === 'Warn' ? level : 'Info',
-      message: typeof message === 'string' ? message : '',
-      action: typeof action === 'string' ? action : null,
-      taskId: task.id,
-      taskName: task.name,
-      runId,
-      sequence,
-    });
+    if (task !== undefined) this.notified.fire(notificationOf(event, task, runId));
   }
 
   private handleRunEnd(run: Run): void {

@@ -1,6 +1,7 @@
 import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
 import { agentCommands } from './agentCommands.ts';
+import { containerTaskCommands } from './containerTaskCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
 import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
@@ -15,6 +16,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...terminalCommands,
   ...ownerCommands,
   ...agentCommands,
+  ...containerTaskCommands,
   ...remoteCommands,
   ...toolCommands,
 };
@@ -44,6 +46,12 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.cancelTask': 'The task was not cancelled',
   'orchestrator.forgetAgent': 'The agent was not forgotten',
   'orchestrator.showTask': 'The task was not shown',
+  'orchestrator.startContainerTask': 'The task was not started',
+  'orchestrator.stopContainerTask': 'The task was not stopped',
+  'orchestrator.stopAllContainerTasks': 'The tasks were not stopped',
+  'orchestrator.retryContainerTask': 'The task was not started again',
+  'orchestrator.showContainerTask': 'The task was not shown',
+  'orchestrator.removeContainerTask': 'The task was not removed',
   'orchestrator.restartProcessHost': 'The process host was not restarted',
   'orchestrator.takeOverState': 'The state was not taken over',
 };

@@ -1,5 +1,6 @@
 import type { CoreService } from '../core/coreService.ts';
 import type { OutputDocuments } from '../panel/outputDocuments.ts';
+import type { TaskManifests } from '../manifests/taskManifests.ts';
 import type { RunPanels } from '../panel/runPanels.ts';
 import type { Place } from '../place.ts';
 import type { ReadyWorkbench } from '../readyWorkbench.ts';
@@ -13,6 +14,7 @@ export interface CommandContext {
   readonly log: RecordingLog;
   readonly panels: RunPanels;
   readonly documents: OutputDocuments;
+  readonly manifests: TaskManifests;
   readonly remotes: RemotePlaces;
   readonly extensionId: string;
   readonly version: string;

@@ -96,4 +96,5 @@ const openCommand: Partial<Record<Row['kind'], { readonly id: string; readonly t
   terminal: { id: commandIds.attachTerminal, title: 'Attach to Terminal' },
   more: { id: commandIds.showMoreHistory, title: 'Show More' },
   task: { id: commandIds.showTask, title: 'Show Task' },
+  containerTask: { id: commandIds.showContainerTask, title: 'Show Container Task' },
 };

@@ -8,7 +8,6 @@ import {
   describeRun,
   isActive,
   runLabel,
-  runOutcome,
   ownerName,
   runStatusWord,
   terminalName,
@@ -20,7 +19,17 @@ import { count, dayKey, formatDay, formatElapsed, formatTime, shortPath } from '
 export interface Row {
   /** Stable for the life of the thing that it stands for. */
   readonly id: string;
-  readonly kind: 'session' | 'run' | 'terminal' | 'day' | 'more' | 'agent' | 'task' | 'waiting' | 'remote';
+  readonly kind:
+    | 'session'
+    | 'run'
+    | 'terminal'
+    | 'day'
+    | 'more'
+    | 'agent'
+    | 'task'
+    | 'waiting'
+    | 'remote'
+    | 'containerTask';
   /** The id of the session, run, terminal, agent or task; of a day its key; of another orchestrator its address. */
   readonly targetId: string;
   readonly parentId?: string | undefined;
@@ -50,6 +59,8 @@ export interface SessionRowsInput {
   readonly terminals: readonly Terminal[];
   /** Active runs and the latest ended ones, newest first. */
   readonly runs: readonly Run[];
+  /** In the order in which they were first started; another orchestrator tells of none. */
+  readonly containerTaskRows?: readonly Row[];
   /** Program in front, by terminal id. */
   readonly foreground: ReadonlyMap<string, string>;
   readonly now: number;
@@ -71,7 +82,7 @@ export class RowTreeBuilder {
   }
 }
 
-/** Sessions, and under each its runs (newest first) and its terminals (oldest first). */
+/** Sessions, and under each its container tasks (oldest first), its runs (newest first) and its terminals (oldest first). */
 export function buildSessionRows(input: SessionRowsInput): RowTree {
   const tree = new RowTreeBuilder();
   addSessionRows(tree, input, undefined);
@@ -126,12 +137,18 @@ export function joinRows(trees: readonly RowTree[]): RowTree {
 function addSessionRows(tree: RowTreeBuilder, input: SessionRowsInput, parentId: string | undefined): void {
   for (const session of input.sessions) {
     const runs = input.runs.filter((run) => run.sessionId === session.id);
+    const id = `session:${session.id}`;
+    const tasks = input.containerTaskRows?.filter((row) => row.parentId === id) ?? [];
+    // The executions of a task show through it, and earlier ones in the history.
+    const taskIds = new Set<string | undefined>(tasks.map(({ targetId }) => targetId));
     // A run's own terminals show through the run.
     const terminals = input.terminals.filter(
       (terminal) => terminal.sessionId === session.id && terminal.runId === null,
     );
     tree.add({ ...sessionRow(session, runs, terminals, input), parentId });
-    for (const run of runs) tree.add(runRow(run, `session:${session.id}`, 'run', input));
+    for (const row of tasks) tree.add(row);
+    const shown = runs.filter(({ request }) => !taskIds.has(request.containerTaskId));
+    for (const run of shown) tree.add(runRow(run, id, 'run', input));
     for (const terminal of terminals) tree.add(terminalRow(terminal, session, input));
   }
 }
@@ -380,11 +397,4 @@ function sameRow(a: Row, b: Row): boolean {
 
 function sameIds(a: readonly string[] = [], b: readonly string[] = []): boolean {
   return a.length === b.length && a.every((id, index) => id === b[index]);
-}
-
-/** For the quick pick of runs: `api · failed at step 3`. */
-export function runDetail(run: Run, sessionName: string | undefined, now: number): string {
-  return [sessionName, runOutcome(run), formatTime(run.createdAt, now)]
-    .filter((part) => part !== undefined)
-    .join(' · ');
 }
