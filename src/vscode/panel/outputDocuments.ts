@@ -9,12 +9,13 @@ import { runCommands } from '../views/describe.ts';
 import { oneLine } from '../views/format.ts';
 import { agentTasksOf, type OutputSource, outputSourceOf, readOutput } from './outputSource.ts';
 import { plainText } from './plainText.ts';
+import { taskEntryDocument } from './taskLog.ts';
 
 /** More than this of one terminal is not put into a document: the end is what is asked for. */
 const documentBytes = 16 * 1024 * 1024;
 const partBytes = 1024 * 1024;
 
-/** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`. */
+/** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`; what came with an entry of a container task's log as `.json?run=<id>&event=<n>`. */
 export class OutputDocuments implements vscode.TextDocumentContentProvider {
   private readonly orchestratorOf: (id: string) => Promise<LiveOrchestrator>;
 
@@ -31,6 +32,8 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
     if (terminalId !== null) return await terminalText(orchestrator, terminalId);
     if (taskId !== null) return await taskText(orchestrator, taskId);
     const run = orchestrator.runs.get(query.get('run') ?? '');
+    const event = query.get('event');
+    if (event !== null) return eventText(orchestrator, run, Number(event));
     const step = query.get('step');
     return step === null ? await runText(orchestrator, run) : await stepText(orchestrator, run, Number(step));
   }
@@ -44,18 +47,26 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
 
 type OutputTarget =
   | { readonly run: Run; readonly step?: number }
+  /** The sequence of an event of it. */
+  | { readonly run: Run; readonly event: number }
   | { readonly terminal: Terminal }
   | { readonly task: AgentTask };
 
 function outputUri(target: OutputTarget): vscode.Uri {
   const query = new URLSearchParams();
   let name: string;
+  let extension = 'log';
   if ('terminal' in target) {
     query.set('terminal', target.terminal.id);
     name = target.terminal.name;
   } else if ('task' in target) {
     query.set('task', target.task.id);
     name = target.task.name;
+  } else if ('event' in target) {
+    query.set('run', target.run.id);
+    query.set('event', String(target.event));
+    name = runCommands(target.run)[0] ?? target.run.id;
+    extension = 'json';
   } else {
     query.set('run', target.run.id);
     if (target.step !== undefined) query.set('step', String(target.step));
@@ -63,7 +74,12 @@ function outputUri(target: OutputTarget): vscode.Uri {
     name = target.step === undefined ? command : `step ${target.step} ${command}`;
   }
   const file = oneLine(name, 60).replace(/[\\/:*?"<>|#%]+/g, ' ');
-  return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.log`, query: query.toString() });
+  return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.${extension}`, query: query.toString() });
+}
+
+function eventText({ events }: LiveOrchestrator, run: Run, sequence: number): string {
+  const [event] = events.read?.({ after: sequence - 1, limit: 1, runId: run.id }) ?? [];
+  return event?.sequence === sequence ? taskEntryDocument(event) : '';
 }
 
 async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string> {
