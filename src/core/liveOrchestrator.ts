@@ -1,5 +1,6 @@
 import type { Event } from '../base/emitter.ts';
 import type { AgentRegistry } from './agents/agentRegistry.ts';
+import type { ContainerOutput } from './containers/containerOutput.ts';
 import type { ContainerTaskManager } from './containerTasks/containerTaskManager.ts';
 import type { OrchestratorEvent } from './events/event.ts';
 import type { EventLog } from './events/eventLog.ts';
@@ -50,6 +51,7 @@ export interface LiveOrchestrator {
   /** Of agents that are registered with it; the mirror of another orchestrator has none. */
   readonly tasks?: Pick<TaskManager, 'find' | 'get' | 'readOutput'>;
   readonly agents?: Pick<AgentRegistry, 'find' | 'status'>;
+  readonly containers?: { readonly output: Pick<ContainerOutput, 'end' | 'follow'> };
   readonly containerTasks?: Pick<ContainerTaskManager, 'find' | 'list' | 'onDidChange'> | undefined;
   /** The program in the foreground, by terminal id, where the machine tells. */
   foregroundPrograms(): Promise<ReadonlyMap<string, string>>;

@@ -35,6 +35,10 @@ const containerTaskView = z.object({
   /** Its last status. */
   message: z.optional(z.string()),
   errors: z.number(),
+  /** Why it failed, where it is not told already. */
+  why: z.optional(z.string()),
+  /** What its container printed can be opened. */
+  hasOutput: z.boolean(),
   /** Which try comes when, while the task waits for it: milliseconds since the epoch. */
   retry: z.optional(z.object({ number: z.number(), at: z.number() })),
   /** A later execution of the same task. */

@@ -237,7 +237,7 @@ describe('container tasks in the real VS Code', () => {
   it('wait for the next try and say why, and are stopped, retried and removed', async () => {
     await writeTask('task-004', {
       name: 'Flaky',
-      calls: ['raise SystemExit(3)'],
+      calls: ['print("no such shelf", flush=True); raise SystemExit(3)'],
       more: { restart: { initialDelayMs: 60_000 } },
     });
     const panel = await startTask('task-004', /uses the network/);
@@ -247,8 +247,11 @@ describe('container tasks in the real VS Code', () => {
     await open(1);
     await row(/retry 1 in (1:00|\d+ s) · The container ended with exit code 3\./, 'Flaky').waitFor();
     await panel.getByText(/Retry 1 at \d\d:\d\d:\d\d/).waitFor();
+    await panel.getByText('The container ended with exit code 3.').waitFor();
     await statusItem('Flaky retry 1').waitFor();
     await studio.workbench.screenshot('container-task-waiting');
+    await panel.getByRole('button', { name: 'Open Output' }).click();
+    await studio.page.locator('.view-lines', { hasText: 'no such shelf' }).waitFor();
     // Nothing is lost by it: no question.
     await studio.chooseForRow(/^Container task Flaky/, 'Stop Container Task');
     await row(/stopped/, 'Flaky').waitFor();

@@ -6,6 +6,7 @@ import { FakeClock } from '../../src/base/clock.ts';
 import { systemIds } from '../../src/base/ids.ts';
 import { nullLogger, type Logger } from '../../src/base/logger.ts';
 import { Orchestrator, type OrchestratorLimits } from '../../src/core/orchestrator.ts';
+import type { TasksAtQuit } from '../../src/core/containerTasks/containerTaskManager.ts';
 import type { ContainerTaskPlaces } from '../../src/core/ports/containerTasks.ts';
 import type { ProcessHost } from '../../src/core/ports/processHost.ts';
 import type { ProcessMetrics } from '../../src/core/ports/processMetrics.ts';
@@ -34,6 +35,7 @@ export class CoreHarness {
       processHost?: ProcessHost;
       processMetrics?: ProcessMetrics;
       containerTaskPlaces?: ContainerTaskPlaces;
+      containerTasksAtQuit?: TasksAtQuit;
     } = {},
   ): Orchestrator {
     return new Orchestrator({
@@ -42,6 +44,7 @@ export class CoreHarness {
       environment: createFakeEnvironment(),
       processMetrics: options.processMetrics,
       containerTaskPlaces: options.containerTaskPlaces,
+      containerTasksAtQuit: options.containerTasksAtQuit,
       clock: this.clock,
       ids: systemIds,
       logger: this.logger,

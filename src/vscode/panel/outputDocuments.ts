@@ -96,7 +96,9 @@ async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string
 export async function stepText(orchestrator: LiveOrchestrator, run: Run, index: number): Promise<string> {
   const step = run.steps.find((candidate) => candidate.index === index);
   const source = step === undefined ? undefined : outputSourceOf(step);
-  return source === undefined ? '' : await sourceText(orchestrator, source);
+  if (source !== undefined) return await sourceText(orchestrator, source);
+  const { containerId } = run.taskReport ?? {};
+  return containerId === undefined ? '' : await containerText(orchestrator, containerId);
 }
 
 function terminalText(orchestrator: LiveOrchestrator, terminalId: string): Promise<string> {
@@ -115,6 +117,22 @@ function taskText(orchestrator: LiveOrchestrator, taskId: string): Promise<strin
 
 function sourceText(orchestrator: LiveOrchestrator, source: OutputSource): Promise<string> {
   return orReason(() => readText(orchestrator, source));
+}
+
+/** Of a container's task: what its container printed, as long as it was not removed. */
+function containerText({ containers }: LiveOrchestrator, id: string): Promise<string> {
+  return orReason(async () => {
+    if (containers === undefined) return '';
+    const { output } = containers;
+    const decoder = new TextDecoder('utf-8');
+    const parts: string[] = [];
+    const from = Math.max(0, output.end(id) - documentBytes);
+    if (from > 0) parts.push(`[${from} earlier bytes are not shown]\n`);
+    for await (const { data } of output.follow(id, { from }))
+      parts.push(decoder.decode(data, { stream: true }));
+    parts.push(decoder.decode());
+    return plainText(parts.join(''));
+  });
 }
 
 /** A document always has a text: where there is none to read, it says why. */

@@ -1,3 +1,4 @@
+import { failureOf } from '../../core/containerTasks/taskFailures.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import { agentNameOf, type Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
@@ -8,7 +9,7 @@ import type {
   SessionChoice,
   StepView,
 } from '../../protocol/runPanel.ts';
-import { runLabel } from '../views/describe.ts';
+import { isActive, runLabel } from '../views/describe.ts';
 import { baseName, shortPath } from '../views/format.ts';
 import { outputSourceOf } from './outputSource.ts';
 
@@ -57,20 +58,23 @@ export function toRunView(input: RunViewInput): RunView {
 /** What its run tells of a container task, and what is known of the task now. Undefined of any other run. */
 export function toContainerTaskView(
   run: Run,
-  { containerTasks, events }: Pick<LiveOrchestrator, 'containerTasks' | 'events'>,
+  { containers, containerTasks, events }: Pick<LiveOrchestrator, 'containers' | 'containerTasks' | 'events'>,
 ): ContainerTaskView | undefined {
   const { containerTaskId: taskId } = run.request;
   if (taskId === undefined) return undefined;
-  const { progress, message, errors = 0 } = run.taskReport ?? {};
+  const { progress, message, errors = 0, containerId } = run.taskReport ?? {};
   const task = containerTasks?.find(taskId);
   const isNewest = task?.runId === undefined || task.runId === run.id;
   const retryAt = isNewest && task?.state === 'waiting' ? task.nextStartAt : undefined;
+  const why = isActive(run) ? undefined : failureOf(run);
   return {
     taskId,
     program: task?.manifest.container?.image ?? run.steps[0]?.command ?? '',
     ...(progress === undefined ? {} : { progress }),
     ...(message === undefined ? {} : { message }),
     errors,
+    ...(why === undefined || why === run.error?.message ? {} : { why }),
+    hasOutput: containerId !== undefined && containers !== undefined,
     ...(retryAt === undefined ? {} : { retry: { number: task?.failures ?? 0, at: retryAt } }),
     ...(isNewest ? {} : { newerRunId: task.runId }),
     isLogAway: events.read === undefined,

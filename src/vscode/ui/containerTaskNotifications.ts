@@ -17,6 +17,12 @@ const gatherMs = 500;
 /** A notification that nobody answers keeps the next one away for so long. */
 const patienceMs = 10_000;
 
+const tell = {
+  info: vscode.window.showInformationMessage,
+  warning: vscode.window.showWarningMessage,
+  error: vscode.window.showErrorMessage,
+} as const;
+
 /** Tells of errors and results of container tasks, and counts what nobody has looked at. */
 export class ContainerTaskNotifications implements Disposable {
   private readonly options: ContainerTaskNotificationsOptions;
@@ -97,10 +103,11 @@ export class ContainerTaskNotifications implements Disposable {
     this.pending = [];
     if (first === undefined) return;
     const notice = noticeOf([first, ...more]);
-    const ask = notice.isBad ? vscode.window.showErrorMessage : vscode.window.showInformationMessage;
-    const answered = Promise.resolve(ask(notice.message, 'Show Task')).then(async (chosen) => {
-      if (chosen !== undefined) await vscode.commands.executeCommand(commandIds.showRun, notice.runId);
-    });
+    const answered = Promise.resolve(tell[notice.severity](notice.message, 'Show Task')).then(
+      async (chosen) => {
+        if (chosen !== undefined) await vscode.commands.executeCommand(commandIds.showRun, notice.runId);
+      },
+    );
     this.isShowing = true;
     let patience: NodeJS.Timeout | undefined;
     const waited = new Promise<void>((resolve) => {

@@ -68,14 +68,14 @@ describe('a notice', () => {
   it('of one thing has its words', () => {
     expect(noticeOf([news('1', 'result', false)])).toEqual({
       message: 'result of 1',
-      isBad: false,
+      severity: 'info',
       runId: 'r1',
     });
   });
 
   it('of one task tells its end, and counts its errors', () => {
     const notice = noticeOf([news('1', 'error', true), news('1', 'error', true), news('1', 'result', false)]);
-    expect(notice).toEqual({ message: 'result of 1 · 2 errors', isBad: true, runId: 'r1' });
+    expect(notice).toEqual({ message: 'result of 1 · 2 errors', severity: 'warning', runId: 'r1' });
     expect(noticeOf([news('1', 'error', true), news('1', 'error', true)]).message).toBe(
       'error of 1 · 1 more error',
     );
@@ -85,7 +85,7 @@ describe('a notice', () => {
     const all = [news('1', 'result', false), news('2', 'end', true), news('3', 'result', false)] as const;
     expect(noticeOf([...all])).toEqual({
       message: '3 tasks ended, 1 failed: Name 1, Name 2, Name 3',
-      isBad: true,
+      severity: 'error',
       runId: 'r2',
     });
     const errors = noticeOf([...all, news('4', 'error', true), news('5', 'error', true)]);

@@ -48,7 +48,8 @@ export function newsOfState(task: ContainerTask, run: Run | undefined): TaskNews
 /** One notification for all that came since the last. */
 export interface TaskNotice {
   readonly message: string;
-  readonly isBad: boolean;
+  /** Errors on the way to a good end are a warning. */
+  readonly severity: 'info' | 'warning' | 'error';
   /** What Show Task shows: the worst, and of several such the latest. */
   readonly runId: string;
 }
@@ -57,8 +58,13 @@ const namesShown = 3;
 
 export function noticeOf(news: readonly [TaskNews, ...TaskNews[]]): TaskNotice {
   const worst = news.findLast(({ isBad }) => isBad) ?? news.at(-1) ?? news[0];
-  const isBad = news.some((one) => one.isBad);
-  return { message: messageOf(news), isBad, runId: worst.runId };
+  return { message: messageOf(news), severity: severityOf(news), runId: worst.runId };
+}
+
+function severityOf(news: readonly TaskNews[]): TaskNotice['severity'] {
+  const ends = news.filter(({ kind }) => kind !== 'error');
+  if (ends.length === 0 || ends.some(({ isBad }) => isBad)) return 'error';
+  return ends.length === news.length ? 'info' : 'warning';
 }
 
 function messageOf(news: readonly [TaskNews, ...TaskNews[]]): string {

@@ -164,6 +164,7 @@ export function taskRun(
       progress: 62,
       message: 'Processing item Y of the third shelf',
       errors: 1,
+      hasOutput: true,
       isLogAway: false,
       ...task,
     },
@@ -384,9 +385,11 @@ export const scenarios: Record<string, (now: number) => HostMessage[]> = {
         {
           status: 'failed',
           endedAt: now - 2_000,
-          error: 'The container was ended because it used more memory than it may.',
         },
-        { retry: { number: 3, at: new Date('2026-11-21T08:20:00').getTime() } },
+        {
+          why: 'The container ended with exit code 137.',
+          retry: { number: 3, at: new Date('2026-11-21T08:20:00').getTime() },
+        },
       ),
     ),
     taskLog(taskStory, { omitted: 2_311 }),

@@ -63,11 +63,13 @@ export class TaskViewElement extends LightElement {
   }
 
   private renderNow(run: RunView, task: ContainerTaskView): TemplateResult {
-    const { progress, message = '', retry, newerRunId } = task;
+    const { progress, message = '', retry, newerRunId, hasOutput } = task;
+    const why = showsSteps(run) ? task.why : (run.error ?? task.why);
     const isKnown = progress !== undefined;
     return html`<div class="task-now">
       <div class="task-words">
         <span class="task-message" dir="auto">${message === '' ? waitingWords(run) : message}</span>
+        ${hasOutput ? this.renderOutput() : nothing}
         ${isKnown ? html`<span class="task-percent">${Math.round(progress)} %</span>` : nothing}
       </div>
       ${
@@ -81,9 +83,9 @@ export class TaskViewElement extends LightElement {
           : nothing
       }
       ${
-        run.error === undefined || showsSteps(run)
+        why === undefined
           ? nothing
-          : html`<p class="task-note is-error"><span class="codicon codicon-error" aria-hidden="true"></span><span dir="auto">${run.error}</span></p>`
+          : html`<p class="task-note is-error"><span class="codicon codicon-error" aria-hidden="true"></span><span dir="auto">${why}</span></p>`
       }
       ${
         retry === undefined
@@ -99,6 +101,13 @@ export class TaskViewElement extends LightElement {
               <button type="button" class="text-link" @click=${() => this.controller.post({ type: 'openRun', runId: newerRunId })}>Show its newest run</button></span></p>`
       }
     </div>`;
+  }
+
+  private renderOutput(): TemplateResult {
+    const open = (): void => this.controller.post({ type: 'openOutput', step: 1 });
+    return html`<button type="button" class="action" title="Open what its container printed" @click=${open}>
+      <span class="codicon codicon-go-to-file" aria-hidden="true"></span><span>Open Output</span>
+    </button>`;
   }
 
   private renderLog(run: RunView, { isLogAway }: ContainerTaskView): TemplateResult {
@@ -153,8 +162,15 @@ export class TaskViewElement extends LightElement {
   }
 }
 
+const endWords: Readonly<Record<string, string>> = {
+  succeeded: 'succeeded',
+  failed: 'failed',
+  cancelled: 'been stopped',
+  timed_out: 'run out of time',
+};
+
 function waitingWords(run: RunView): string {
   if (run.status === 'queued') return 'Waits for its turn';
-  if (!isActive(run)) return 'It told no status';
+  if (!isActive(run)) return `The task has ${endWords[run.status]}`;
   return run.steps.some(({ status }) => status !== 'pending') ? 'Running' : 'Starting';
 }
