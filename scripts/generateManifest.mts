@@ -1,9 +1,11 @@
 // Writes package.json's `contributes`, `activationEvents` and `capabilities` from src/vscode/contributions.ts,
-// where commands, settings and views are typed once, and README.md's table of settings. With --check it changes nothing and fails when the two differ.
+// where commands, settings and views are typed once, README.md's table of settings, and the schema of task manifests. With --check it changes nothing and fails when the two differ.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { taskManifest } from '../src/vscode/contributions/ids.ts';
+import { taskManifestSchema } from '../src/vscode/contributions/taskManifestSchema.ts';
 
 interface Source {
   readonly contributions: unknown;
@@ -15,6 +17,7 @@ const repo = join(import.meta.dirname, '..');
 const source = join(repo, 'src/vscode/contributions.ts');
 const manifest = join(repo, 'package.json');
 const readme = join(repo, 'README.md');
+const schema = join(repo, taskManifest.schema);
 
 function isSource(value: object): value is Source {
   const names = ['contributions', 'activationEvents', 'capabilities'];
@@ -40,21 +43,31 @@ async function main(): Promise<number> {
   wanted['contributes'] = module.contributions;
   const readmeBefore = await readFile(readme, 'utf8');
   const readmeWanted = withSettingsTable(readmeBefore, settingsOf(module.contributions));
+  const schemaBefore = existsSync(schema) ? await readFile(schema, 'utf8') : 'null';
+  const schemaWanted = taskManifestSchema();
   // Compared as data: the formatter decides how arrays are broken into lines.
-  const same = JSON.stringify(wanted) === JSON.stringify(JSON.parse(before)) && readmeWanted === readmeBefore;
+  const same =
+    JSON.stringify(wanted) === JSON.stringify(JSON.parse(before)) &&
+    JSON.stringify(schemaWanted) === JSON.stringify(JSON.parse(schemaBefore)) &&
+    readmeWanted === readmeBefore;
   if (same) {
-    console.log('package.json and README.md agree with src/vscode/contributions.ts.');
+    console.log(
+      'package.json, README.md and the schema of task manifests agree with src/vscode/contributions.ts.',
+    );
     return 0;
   }
   if (process.argv.includes('--check')) {
     console.error(
-      'package.json or README.md does not agree with src/vscode/contributions.ts. Run: npm run manifest',
+      'package.json, README.md or the schema of task manifests does not agree with src/vscode/contributions.ts. Run: npm run manifest',
     );
     return 1;
   }
   await writeFile(manifest, `${JSON.stringify(wanted, null, 2)}\n`);
   await writeFile(readme, readmeWanted);
-  console.log('package.json and README.md were written anew from src/vscode/contributions.ts.');
+  await writeFile(schema, `${JSON.stringify(schemaWanted, null, 2)}\n`);
+  console.log(
+    'package.json, README.md and the schema of task manifests were written anew from src/vscode/contributions.ts.',
+  );
   return 0;
 }
 

@@ -3,7 +3,9 @@ import type { AgentRegistry } from './agents/agentRegistry.ts';
 import type { ContainerImages } from './containers/containerImages.ts';
 import type { ContainerManager } from './containers/containerManager.ts';
 import type { ContainerOutput } from './containers/containerOutput.ts';
+import type { ContainerTaskManager } from './containerTasks/containerTaskManager.ts';
 import type { OrchestratorEvent } from './events/event.ts';
+import type { EventLog } from './events/eventLog.ts';
 import type { RunManager } from './runs/runManager.ts';
 import type { SessionManager } from './sessions/sessionManager.ts';
 import type { TaskManager } from './tasks/taskManager.ts';
@@ -40,8 +42,10 @@ export interface LiveOrchestrator {
     'active' | 'list' | 'find' | 'get' | 'start' | 'abort' | 'retry' | 'remove' | 'waitForEnd' | 'onDidChange'
   >;
   readonly events: {
-    /** Of sessions, terminals, containers and the process host, and where a run was removed. */
-    readonly onDidAppend: Event<Pick<OrchestratorEvent, 'type' | 'sessionId'>>;
+    /** Of sessions, terminals, containers and the process host, and where a run was removed; of container tasks where it has them. */
+    readonly onDidAppend: Event<Pick<OrchestratorEvent, 'type' | 'sessionId' | 'runId'>>;
+    /** The mirror of another orchestrator has no log to read. */
+    readonly read?: EventLog['read'];
   };
   readonly terminalSessions: {
     getTerminalMetrics(id: string): Promise<Omit<TerminalMetrics, 'cpuMs'> | undefined>;
@@ -51,6 +55,7 @@ export interface LiveOrchestrator {
   /** Of agents that are registered with it; the mirror of another orchestrator has none. */
   readonly tasks?: Pick<TaskManager, 'find' | 'get' | 'readOutput'>;
   readonly agents?: Pick<AgentRegistry, 'find' | 'status'>;
+  readonly containerTasks?: Pick<ContainerTaskManager, 'find' | 'list' | 'onDidChange'> | undefined;
   /** The program in the foreground, by terminal id, where the machine tells. */
   foregroundPrograms(): Promise<ReadonlyMap<string, string>>;
 }
@@ -80,5 +85,5 @@ export type LiveContainers = Pick<
   | 'waitForExit'
 > & {
   readonly images: Pick<ContainerImages, 'list' | 'find' | 'pull' | 'build'>;
-  readonly output: Pick<ContainerOutput, 'follow'>;
+  readonly output: Pick<ContainerOutput, 'end' | 'follow'>;
 };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerTaskManifest } from '../core/containerTasks/containerTask.ts';
 import { defaultRestartPolicy } from '../core/containerTasks/restartPolicy.ts';
+import { OrchestratorError } from '../base/errors.ts';
 import { parseContainerTaskManifest } from './containerTaskManifest.ts';
 
 /** The types of both floors must stay the same: the core knows no schema. */
@@ -85,7 +86,7 @@ describe('the manifest of a container task', () => {
     ['an id that cannot be a folder', { id: '../a', name: 'A', image: 'x' }, /id: must be/],
     ['nothing to run', { id: 'a', name: 'A' }, /neither an executable nor an image/],
     ['two containers', { id: 'a', name: 'A', image: 'x', container: { image: 'y' } }, /more than one of/],
-    ['no object', 'text', /it: /],
+    ['no object', 'text', /it must be an object/],
     ['a volume that is not declared', pod({ volumeMounts: [{ name: 'd', mountPath: '/d' }] }), /mounts "d"/],
     ['a value from elsewhere', pod({ env: [{ name: 'KEY' }] }), /variable KEY/],
     ['another name for its container', pod({ name: 'agent' }), /must be called "user-task-001"/],
@@ -95,5 +96,20 @@ describe('the manifest of a container task', () => {
     ['all rights', pod({ securityContext: { privileged: true } }), /privileged/],
   ])('refuses %s, and says so', (_name, value, message) => {
     expect(() => parse(value)).toThrow(message);
+  });
+
+  it('says where it is wrong', () => {
+    const placeOf = (value: unknown): unknown => {
+      try {
+        return parse(value);
+      } catch (error) {
+        return OrchestratorError.from(error).details?.['place'];
+      }
+    };
+    const base = { id: 'a', name: 'A' };
+    expect(placeOf({ ...base, container: { image: 'x', cpus: -1 } })).toEqual(['container', 'cpus']);
+    expect(placeOf({ ...base, container: { image: 'x', memory: 5 } })).toEqual(['container', 'memory']);
+    expect(placeOf({ id: 'a', image: 'x' })).toEqual(['name']);
+    expect(placeOf(base)).toEqual([]);
   });
 });

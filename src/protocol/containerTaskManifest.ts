@@ -59,7 +59,8 @@ const restart = z.union([
   }),
 ]);
 
-const manifest = z.strictObject({
+/** What it may hold; its JSON Schema helps who writes one. */
+export const containerTaskManifest = z.strictObject({
   id: z
     .string()
     .check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be 1 to 100 letters, digits, ".", "_" or "-"')),
@@ -85,10 +86,12 @@ const manifest = z.strictObject({
  * @throws OrchestratorError `invalid_request`, naming what is wrong and where.
  */
 export function parseContainerTaskManifest(value: unknown, resolvePath: (path: string) => string) {
-  const parsed = z.safeParse(manifest, value);
+  const parsed = z.safeParse(containerTaskManifest, value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw invalidManifest(issue === undefined ? 'it is not understood' : whatIsWrong(issue));
+    throw issue === undefined
+      ? invalidManifest('it is not understood')
+      : invalidManifest(whatIsWrong(issue), placeOf(issue));
   }
   const source = parsed.data;
   const declared = [source.image, source.container, source.pod].filter((one) => one !== undefined);
@@ -149,14 +152,40 @@ function restartOf(source: z.infer<typeof restart> | undefined) {
 
 function whatIsWrong(issue: z.core.$ZodIssue): string {
   const place = issue.path.length === 0 ? 'it' : issue.path.join('.');
+  if (issue.code !== 'unrecognized_keys' && issue.message !== 'Invalid input')
+    return `${place}: ${issue.message}`;
+  if (issue.code === 'invalid_type') return `${place} must be ${article(issue.expected)}`;
+  if (issue.code === 'invalid_value')
+    return `${place} must be ${issue.values.map((word) => `"${String(word)}"`).join(' or ')}`;
   if (issue.code === 'unrecognized_keys') return `${place} has what is not known: ${issue.keys.join(', ')}`;
-  return `${place}: ${issue.message}`;
+  if (issue.code === 'too_small') {
+    return `${place} must be ${issue.inclusive === false ? 'more than' : 'at least'} ${String(issue.minimum)}${unitOf(issue.origin)}`;
+  }
+  if (issue.code === 'too_big')
+    return `${place} must be at most ${String(issue.maximum)}${unitOf(issue.origin)}`;
+  return `${place}: it is not understood`;
 }
 
-function invalidManifest(what: string): OrchestratorError {
+function unitOf(origin: string): string {
+  if (origin === 'string') return ' characters long';
+  return origin === 'array' ? ' long' : '';
+}
+
+function article(type: string): string {
+  return type === 'int' ? 'a whole number' : `${/^[aeio]/.test(type) ? 'an' : 'a'} ${type}`;
+}
+
+/** The names and numbers that lead to it. */
+function placeOf(issue: z.core.$ZodIssue): readonly PropertyKey[] {
+  return issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+}
+
+/** @param place of it, for who shows the manifest: in the error's details. */
+function invalidManifest(what: string, place: readonly PropertyKey[] = []): OrchestratorError {
   return new OrchestratorError(
     'INVALID_ARGUMENT',
     'invalid_request',
     `The manifest of the task is not valid: ${what}.`,
+    { details: { place } },
   );
 }

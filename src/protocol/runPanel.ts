@@ -25,6 +25,49 @@ const stepView = z.object({
 });
 export type StepView = z.infer<typeof stepView>;
 
+/** Of a run that is an execution of a container task. */
+const containerTaskView = z.object({
+  taskId: z.string(),
+  /** What it runs in or as: an image, or a program of this machine. */
+  program: z.string(),
+  /** 0 to 100, as last told. */
+  progress: z.optional(z.number()),
+  /** Its last status. */
+  message: z.optional(z.string()),
+  errors: z.number(),
+  /** Why it failed, where it is not told already. */
+  why: z.optional(z.string()),
+  /** What its container printed can be opened. */
+  hasOutput: z.boolean(),
+  /** Which try comes when, while the task waits for it: milliseconds since the epoch. */
+  retry: z.optional(z.object({ number: z.number(), at: z.number() })),
+  /** A later execution of the same task. */
+  newerRunId: z.optional(z.string()),
+  /** Its log is with another orchestrator. */
+  isLogAway: z.boolean(),
+});
+export type ContainerTaskView = z.infer<typeof containerTaskView>;
+
+const taskLogEntry = z.object({
+  /** Of the event that holds all of it. */
+  sequence: z.number(),
+  /** Milliseconds since the epoch. */
+  time: z.number(),
+  kind: z.enum(['status', 'log', 'result', 'error', 'other']),
+  level: z.enum(['Info', 'Warn', 'Error']),
+  text: z.string(),
+  /** What of the contract it is: `OrcaLogEntry` … */
+  action: z.string(),
+  /** What came with it, as formatted JSON: its beginning where it is long. */
+  details: z.optional(z.string()),
+  isCut: z.optional(z.boolean()),
+  stack: z.optional(z.string()),
+});
+export type TaskLogEntry = z.infer<typeof taskLogEntry>;
+
+/** Entries that a panel shows; earlier ones are counted. */
+export const taskLogLimit = 1_000;
+
 const runView = z.object({
   id: z.string(),
   task: z.string(),
@@ -43,6 +86,7 @@ const runView = z.object({
   notice: z.optional(z.string()),
   /** Why it failed where no step tells. */
   error: z.optional(z.string()),
+  containerTask: z.optional(containerTaskView),
 });
 export type RunView = z.infer<typeof runView>;
 
@@ -91,6 +135,15 @@ export const hostMessage = z.discriminatedUnion('type', [
     /** Bytes before `from` that are not shown here (too long for the panel) or no longer kept. */
     omittedBytes: z.number(),
   }),
+  /** What a container task has told, in order; at most `taskLogLimit` at once, the newest. */
+  z.object({
+    type: z.literal('taskLog'),
+    entries: z.array(taskLogEntry),
+    /** What was shown before is to be dropped. */
+    isReset: z.boolean(),
+    /** Entries that came before these and were not sent. */
+    omitted: z.number(),
+  }),
   z.object({ type: z.literal('history'), history: z.array(historyEntry) }),
   z.object({ type: z.literal('sessions'), sessions: z.array(sessionChoice) }),
   /** What the person asked for was refused: shown beside the task box. */
@@ -119,6 +172,8 @@ export const panelMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('copyOutput'), step: z.number() }),
   /** The person wants a step's whole output, as a read-only document. */
   z.object({ type: z.literal('openOutput'), step: z.number() }),
+  /** What came with an entry of a task's log, whole, as a read-only document. */
+  z.object({ type: z.literal('openTaskEntry'), sequence: z.number() }),
   /** A step was opened or folded: the host sends output of open steps only. */
   z.object({ type: z.literal('showStep'), step: z.number(), isOpen: z.boolean() }),
   z.object({

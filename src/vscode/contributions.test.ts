@@ -52,6 +52,9 @@ describe('commands', () => {
       'container containerEnded',
       'agent online',
       'task canCancel',
+      'containerTask canStopTask',
+      'containerTask canStopTask canRetryTask',
+      'containerTask canRetryTask endedTask',
       'remote remoteConnected',
     ];
     for (const kind of kinds) {

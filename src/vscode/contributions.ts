@@ -4,7 +4,7 @@
  * `vscode`.
  */
 import { commands, keybindings, menus } from './contributions/commands.ts';
-import { panelViewType, terminalDrop, terminalProfileId } from './contributions/ids.ts';
+import { panelViewType, taskManifest, terminalDrop, terminalProfileId } from './contributions/ids.ts';
 import { configuration, restrictedConfigurations } from './contributions/settings.ts';
 import { views, viewsContainers, viewsWelcome, walkthroughs } from './contributions/views.ts';
 
@@ -25,6 +25,7 @@ export const contributions = {
       priority: 'default',
     },
   ],
+  jsonValidation: [{ fileMatch: `*${taskManifest.suffix}`, url: taskManifest.schema }],
   terminal: {
     profiles: [{ id: terminalProfileId, title: 'Orchestrator Terminal', icon: 'terminal' }],
   },

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { type Disposable, DisposableStore, toDisposable } from '../base/disposable.ts';
 import type { Orchestrator } from '../core/orchestrator.ts';
 import type { Terminal } from '../core/terminals/terminal.ts';
+import { isContainerTaskLive } from '../core/containerTasks/containerTask.ts';
 import { contextKeys, settingIds } from './contributions/ids.ts';
 import { WindowLayoutKeeper } from './layout/windowLayout.ts';
 import type { RunPanels } from './panel/runPanels.ts';
@@ -9,8 +10,10 @@ import type { Place } from './place.ts';
 import { EngineNotice } from './ui/engineNotice.ts';
 import { ProcessHostWatch } from './ui/processHostWatch.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
+import { ContainerTaskNotifications } from './ui/containerTaskNotifications.ts';
 import { RunNotifications } from './ui/runNotifications.ts';
 import { readSetting } from './ui/settings.ts';
+import { TaskStatusBar } from './ui/taskStatusBar.ts';
 import { showProblem } from './ui/problems.ts';
 import { reachWindow, setContext } from './ui/windowLink.ts';
 import { IdLinkProvider } from './terminals/idLinks.ts';
@@ -19,6 +22,7 @@ import { TerminalViews } from './terminals/terminalViews.ts';
 import { buildAgentRows } from './views/agentRows.ts';
 import { AgentsModel } from './views/agentsModel.ts';
 import { nameFromTitle } from './views/describe.ts';
+import { count } from './views/format.ts';
 import { HistoryModel } from './views/historyModel.ts';
 import { LiveModel } from './views/liveModel.ts';
 import { buildContainerRows } from './views/containerRows.ts';
@@ -53,12 +57,15 @@ export class ReadyWorkbench implements Place, Disposable {
   readonly containerTerminals: ContainerTerminals;
   readonly usage: ContainerUsage;
   readonly notifications: RunNotifications;
+  readonly taskNotifications: ContainerTaskNotifications;
   readonly layout: WindowLayoutKeeper;
   readonly isRemote = false;
   private readonly options: ReadyWorkbenchOptions;
   private readonly resources = new DisposableStore();
   private readonly engineNotice: EngineNotice;
+  private readonly taskStatusBar = this.resources.add(new TaskStatusBar());
   private hasAgents = false;
+  private hasContainerTasks = false;
   private midnightTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ReadyWorkbenchOptions) {
@@ -117,6 +124,9 @@ export class ReadyWorkbench implements Place, Disposable {
     this.notifications = this.resources.add(
       new RunNotifications({ orchestrator, isInView: (runId) => panels.isInView(runId) }),
     );
+    this.taskNotifications = this.resources.add(
+      new ContainerTaskNotifications({ orchestrator, isInView: (runId) => panels.isInView(runId) }),
+    );
     this.resources.add(new ProcessHostWatch(orchestrator));
     this.resources.add(
       vscode.window.registerTerminalLinkProvider(
@@ -132,10 +142,11 @@ export class ReadyWorkbench implements Place, Disposable {
     this.resources.add(this.agents.onDidChange(() => this.drawAgents()));
     this.resources.add(this.history.onDidChange(() => this.drawHistory()));
     this.resources.add(this.notifications.onDidChangeUnseen(() => this.drawBadge()));
+    this.resources.add(this.taskNotifications.onDidChangeUnseen(() => this.drawBadge()));
     this.resources.add(
       sessionsView.onDidChangeVisibility(({ visible }) => {
         if (!visible) return;
-        this.notifications.markSeen();
+        this.markSeen();
         this.drawSessions();
         void this.live.refreshForeground();
       }),
@@ -158,6 +169,12 @@ export class ReadyWorkbench implements Place, Disposable {
     await this.live.refreshForeground(true);
   }
 
+  /** A person has looked at this run, or at the view that tells of all. */
+  markSeen(runId?: string): void {
+    this.notifications.markSeen(runId);
+    this.taskNotifications.markSeen(runId);
+  }
+
   /** Programs in front as of now, for a question that depends on them. */
   async busyPrograms(terminals: readonly Terminal[]): Promise<string[]> {
     return await this.live.busyPrograms(terminals);
@@ -176,6 +193,7 @@ export class ReadyWorkbench implements Place, Disposable {
     this.options.agentsTree.update(emptyRows);
     this.options.historyTree.update(emptyRows);
     void setContext(contextKeys.hasAgents, false);
+    void setContext(contextKeys.hasContainerTasks, false);
   }
 
   private drawSessions(): void {
@@ -186,7 +204,17 @@ export class ReadyWorkbench implements Place, Disposable {
     drawSessions(joinRows([buildSessionRows(input), ofContainers]));
     this.terminals.retitle(this.live.foreground);
     onDidChangeActivity();
+    this.drawTaskStatus();
     if (this.orchestrator.runs.active().length > 0) void setContext(contextKeys.hasRun, true);
+  }
+
+  private drawTaskStatus(): void {
+    const entries = this.live.containerTasks();
+    this.taskStatusBar.update(entries, isMotionReduced());
+    const hasContainerTasks = entries.some(({ task }) => isContainerTaskLive(task));
+    if (hasContainerTasks === this.hasContainerTasks) return;
+    this.hasContainerTasks = hasContainerTasks;
+    void setContext(contextKeys.hasContainerTasks, hasContainerTasks);
   }
 
   private drawAgents(): void {
@@ -211,15 +239,18 @@ export class ReadyWorkbench implements Place, Disposable {
 
   private drawBadge(): void {
     const failures = this.notifications.unseenFailures;
+    const news = this.taskNotifications.unseenNews;
     const { sessionsView } = this.options;
-    if (sessionsView.visible && failures > 0) {
-      this.notifications.markSeen();
+    if (sessionsView.visible && failures + news > 0) {
+      this.markSeen();
       return;
     }
+    const words = [
+      ...(failures === 0 ? [] : [`${count(failures, 'run')} failed`]),
+      ...(news === 0 ? [] : [`${count(news, 'error or result', 'errors and results')} of container tasks`]),
+    ];
     sessionsView.badge =
-      failures === 0
-        ? undefined
-        : { value: failures, tooltip: failures === 1 ? '1 run failed' : `${failures} runs failed` };
+      words.length === 0 ? undefined : { value: failures + news, tooltip: words.join(', ') };
   }
 
   /** "Today" becomes "Yesterday". */

@@ -18,6 +18,7 @@ import { startProfileTerminal } from './commands/terminalCommands.ts';
 import { type CommandId, contextKeys, settingIds } from './contributions/ids.ts';
 import { CoreService, type CoreState } from './core/coreService.ts';
 import { stateDirectory } from './core/stateDirectory.ts';
+import { TaskManifests } from './manifests/taskManifests.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
 import { RunPanels } from './panel/runPanels.ts';
@@ -90,6 +91,7 @@ export class Workbench implements vscode.Disposable {
         engineAddress: () => readSetting(settingIds.containersEngine),
         servesGrpc: readSetting(settingIds.grpcEnabled),
         httpPort: readSetting(settingIds.httpEnabled) ? readSetting(settingIds.httpPort) : undefined,
+        containerTasksAtQuit: readSetting(settingIds.containerTasksAtQuit),
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
         reachWindow,
@@ -112,7 +114,7 @@ export class Workbench implements vscode.Disposable {
         actions: createPanelActions(() => this.commands),
         logger: log,
         home: this.home,
-        onDidShowRun: (runId) => this.serving?.notifications.markSeen(runId),
+        onDidShowRun: (runId) => this.serving?.markSeen(runId),
       }),
     );
     this.sessionsTree = this.resources.add(new RowTreeProvider((row) => this.tooltip(row)));
@@ -124,6 +126,7 @@ export class Workbench implements vscode.Disposable {
       log,
       panels: this.panels,
       documents: this.documents,
+      manifests: this.resources.add(new TaskManifests()),
       remotes: this.remotes,
       place: (args) => this.place(args),
       memory: context.workspaceState,

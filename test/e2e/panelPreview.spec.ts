@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostMessage, PanelMessage } from '../../src/protocol/runPanel.ts';
 import { artifact } from '../harness/paths.ts';
-import { output, run, scenarios, snapshot, testOutput } from './panelPreview/scenarios.ts';
+import { output, run, scenarios, snapshot, taskLog, taskRun, testOutput } from './panelPreview/scenarios.ts';
 import { servePanel } from './panelPreview/server.ts';
 import type { themes } from './panelPreview/themes.ts';
 
@@ -70,13 +70,13 @@ class Panel implements AsyncDisposable {
   }
 
   /** Is it within the visible part of the scroller? (To Playwright, what is scrolled away is visible too.) */
-  async shows(text: string, selector = '.line'): Promise<boolean> {
+  async shows(text: string, selector = '.line', scroller = '.scroller'): Promise<boolean> {
     const box = await this.page
       .locator(selector, { hasText: text })
       .first()
       .boundingBox({ timeout: 500 })
       .catch(() => null);
-    const view = await this.page.locator('.scroller').boundingBox();
+    const view = await this.page.locator(scroller).boundingBox();
     return box !== null && view !== null && box.y >= view.y && box.y + box.height <= view.y + view.height + 1;
   }
 
@@ -112,6 +112,11 @@ describe('how the run panel looks', () => {
     ['long', ['light'], 280, 700, 1],
     ['rtl', ['dark'], 900, 520, 1],
     ['disconnected', ['light'], 900, 640, 1],
+    ['task', ['dark', 'light', 'hc-dark', 'hc-light'], 900, 640, 1],
+    ['task', ['dark'], 280, 640, 1],
+    ['taskDone', ['dark', 'hc-light'], 900, 640, 1],
+    ['taskFailed', ['light', 'hc-dark'], 900, 640, 1],
+    ['taskProgram', ['dark', 'light'], 900, 640, 1],
   ];
   for (const [name, themeNames, width, height, scale] of sizes) {
     for (const theme of themeNames) {
@@ -287,5 +292,40 @@ describe('how the run panel behaves', () => {
     await panel.send(snapshot(Date.now(), run(Date.now())));
     expect(await page.locator('#step-1').getAttribute('aria-expanded')).toBe('true');
     expect(await page.getByRole('textbox', { name: /Task/ }).inputValue()).toBe('half a task');
+  });
+
+  it('shows what a container task tells: live, in order, the newest in view, and opens what came with it', async () => {
+    await using panel = await Panel.open();
+    const { page } = panel;
+    const now = Date.now();
+    await panel.send(snapshot(now, taskRun(now)), taskLog([{ text: 'first' }]));
+    const bar = page.getByRole('progressbar', { name: 'Progress of the task' });
+    expect(await bar.getAttribute('value')).toBe('62');
+    await panel.send({ type: 'run', now, run: taskRun(now, {}, { progress: 80, message: 'Nearly' }) });
+    expect(await bar.getAttribute('value')).toBe('80');
+    await page.getByText('Nearly').waitFor();
+    for (let n = 2; n < 3_000; n += 500) {
+      const entries = Array.from({ length: 500 }, (_, i) => ({ text: `message ${n + i}` }));
+      await panel.send(taskLog(entries, {}, n));
+    }
+    const last = page.locator('.task-entry').last();
+    expect(await last.locator('.task-text').textContent()).toBe('message 3001');
+    expect(await last.evaluate((entry) => entry.getBoundingClientRect().bottom <= innerHeight)).toBe(true);
+    expect(await page.locator('.task-entry').count()).toBe(1_000);
+    await page.getByText('2,001 earlier messages not shown').waitFor({ state: 'attached' });
+
+    // Who reads is left where they are, and told what came.
+    await page.mouse.move(400, 350);
+    await page.mouse.wheel(0, -600);
+    await expect.poll(() => panel.shows('message 3001', '.task-text', '.task-scroller')).toBe(false);
+    await panel.send(
+      taskLog([{ kind: 'result', text: 'completed', details: '{\n  "cid": "bafy"\n}' }], {}, 3_002),
+    );
+    await page.getByRole('button', { name: '1 new entry' }).click();
+    await expect.poll(() => panel.shows('Open Result', '.action', '.task-scroller')).toBe(true);
+    expect(await page.locator('.kind-result details').getAttribute('open')).toBe('');
+    await page.getByRole('button', { name: 'Open Result' }).click();
+    expect(await panel.posted()).toContainEqual({ type: 'openTaskEntry', sequence: 3_002 });
+    expect(await page.getByRole('status').textContent()).toContain('Result: completed.');
   });
 });

@@ -17,7 +17,7 @@ import {
 import { productNode } from '../../scripts/lib/setup.mjs';
 import { artifact } from './paths.ts';
 import type { ProcessInfo } from './processes.ts';
-import { descendants, endProcesses, isAlive, processesMarked } from './processes.ts';
+import { allProcesses, descendants, endProcesses, isAlive, processesMarked } from './processes.ts';
 import type { TempDir } from './tempDir.ts';
 import { tempDir } from './tempDir.ts';
 
@@ -111,7 +111,13 @@ export class VscodeServer implements AsyncDisposable {
 
   /** All that was started from this editor and lives, detached processes too. */
   processes(): ProcessInfo[] {
-    return processesMarked(marker, this.#mark);
+    const marked = processesMarked(marker, this.#mark);
+    const known = new Set(marked.map(({ pid }) => pid));
+    // A process host and its workers carry no variable of the editor, but run from its extensions.
+    const unmarked = allProcesses().filter(
+      ({ pid, command }) => !known.has(pid) && command.includes(`${this.folders.extensions}/`),
+    );
+    return [...marked, ...unmarked];
   }
 
   /** Ends the server and its own children; what was detached on purpose lives on until disposal. */

@@ -106,6 +106,22 @@ describe('ContainerTaskManager', () => {
     expect(options.env).toEqual({ MODE: 'fast' });
   });
 
+  it.each(['keep', 'stop'] as const)('when the core closes: %s', async (containerTasksAtQuit) => {
+    await core.close();
+    core = await harness.start({ containerTaskPlaces: places, containerTasksAtQuit });
+    if (core.containerTasks === undefined) throw new Error('no container tasks');
+    tasks = core.containerTasks;
+    await start();
+    harness.machine.onCommand = (worker) => {
+      harness.machine.emit(worker.options.id, 'response.completed', { outcome: 'cancelled' });
+      harness.machine.exitWorker(worker.options.id);
+    };
+    await core.close();
+    harness.machine.onCommand = () => undefined;
+    await open();
+    expect(tasks.get('task-001').state).toBe(containerTasksAtQuit === 'keep' ? 'running' : 'stopped');
+  });
+
   it('tries again after a failure, later each time, and ends with success', async () => {
     await start();
     for (const seconds of [2, 4, 8]) {

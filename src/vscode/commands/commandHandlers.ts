@@ -2,6 +2,7 @@ import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
 import { agentCommands } from './agentCommands.ts';
 import { containerCommands } from './containerCommands.ts';
+import { containerTaskCommands } from './containerTaskCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
 import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
@@ -17,6 +18,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...ownerCommands,
   ...agentCommands,
   ...containerCommands,
+  ...containerTaskCommands,
   ...remoteCommands,
   ...toolCommands,
 };
@@ -59,6 +61,12 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.resumeContainer': 'The container was not resumed',
   'orchestrator.killContainer': 'The container was not killed',
   'orchestrator.removeContainer': 'The container was not removed',
+  'orchestrator.startContainerTask': 'The task was not started',
+  'orchestrator.stopContainerTask': 'The task was not stopped',
+  'orchestrator.stopAllContainerTasks': 'The tasks were not stopped',
+  'orchestrator.retryContainerTask': 'The task was not started again',
+  'orchestrator.showContainerTask': 'The task was not shown',
+  'orchestrator.removeContainerTask': 'The task was not removed',
   'orchestrator.restartProcessHost': 'The process host was not restarted',
   'orchestrator.takeOverState': 'The state was not taken over',
 };

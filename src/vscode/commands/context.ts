@@ -1,6 +1,7 @@
 import type { Memento } from 'vscode';
 import type { CoreService } from '../core/coreService.ts';
 import type { OutputDocuments } from '../panel/outputDocuments.ts';
+import type { TaskManifests } from '../manifests/taskManifests.ts';
 import type { RunPanels } from '../panel/runPanels.ts';
 import type { Place } from '../place.ts';
 import type { ReadyWorkbench } from '../readyWorkbench.ts';
@@ -14,6 +15,7 @@ export interface CommandContext {
   readonly log: RecordingLog;
   readonly panels: RunPanels;
   readonly documents: OutputDocuments;
+  readonly manifests: TaskManifests;
   readonly remotes: RemotePlaces;
   /** Of this workspace. */
   readonly memory: Memento;

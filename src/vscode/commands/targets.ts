@@ -4,9 +4,9 @@ import type { Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
 import { nameLimit } from '../../core/text.ts';
-import { runLabel, terminalName, terminalState } from '../views/describe.ts';
+import { runDetail, runLabel, terminalName, terminalState } from '../views/describe.ts';
 import { shortPath } from '../views/format.ts';
-import { type Row, type RowIcon, runDetail, statusIcon, terminalIcon } from '../views/rows.ts';
+import { type Row, type RowIcon, statusIcon, terminalIcon } from '../views/rows.ts';
 import type { CommandArguments } from './context.ts';
 
 /** The ids that a command's arguments name, of one kind; none when it came from the palette. */

@@ -3,8 +3,8 @@ import { type CommandId, commandIds, walkthroughId } from '../contributions/ids.
 import { diagnosticsText } from '../ui/diagnostics.ts';
 import { confirm } from '../ui/problems.ts';
 import { containerIcon } from '../views/containerRows.ts';
-import { runDetail, statusIcon, terminalIcon } from '../views/rows.ts';
-import { runLabel, terminalName } from '../views/describe.ts';
+import { statusIcon, terminalIcon } from '../views/rows.ts';
+import { runDetail, runLabel, terminalName } from '../views/describe.ts';
 import { count } from '../views/format.ts';
 import type { CommandContext, CommandHandler } from './context.ts';
 import { rowOf } from './targets.ts';
@@ -85,6 +85,8 @@ const removeSelected: CommandHandler = async (context) => {
   if (first === undefined) return;
   const deed = ({ row }: (typeof nodes)[number]): CommandId | undefined => {
     if (row.kind === 'session') return commandIds.closeSession;
+    if (row.context.includes('canStopTask')) return commandIds.stopContainerTask;
+    if (row.context.includes('endedTask')) return commandIds.removeContainerTask;
     if (row.context.includes('canAbort')) return commandIds.abortRun;
     if (row.context.includes('endedRun')) return commandIds.removeRun;
     if (row.context.includes('canKill')) return commandIds.killTerminal;

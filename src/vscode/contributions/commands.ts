@@ -1,4 +1,4 @@
-import { type CommandId, commandIds as c, contextKeys, viewIds } from './ids.ts';
+import { type CommandId, commandIds as c, contextKeys, taskManifest, viewIds } from './ids.ts';
 
 interface CommandSpec {
   readonly command: CommandId;
@@ -62,6 +62,22 @@ const specs: readonly CommandSpec[] = [
   { command: c.resumeContainer, title: 'Resume Container', icon: 'debug-continue', enablement: trusted },
   { command: c.killContainer, title: 'Kill Container', icon: 'error', enablement: trusted },
   { command: c.removeContainer, title: 'Remove Container', icon: 'trash', enablement: trusted },
+  { command: c.startContainerTask, title: 'Start Container Task…', icon: 'run-all', enablement: trusted },
+  { command: c.stopContainerTask, title: 'Stop Container Task', icon: 'debug-stop', enablement: trusted },
+  {
+    command: c.stopAllContainerTasks,
+    title: 'Stop All Container Tasks',
+    icon: 'stop-circle',
+    enablement: trusted,
+  },
+  {
+    command: c.retryContainerTask,
+    title: 'Retry Container Task',
+    icon: 'debug-restart',
+    enablement: trusted,
+  },
+  { command: c.showContainerTask, title: 'Show Container Task', icon: 'go-to-file', enablement: trusted },
+  { command: c.removeContainerTask, title: 'Remove Container Task', icon: 'trash', enablement: trusted },
   { command: c.copyId, title: 'Copy ID', icon: 'copy', enablement: trusted },
   { command: c.renameSelected, title: 'Rename Selected Row', palette: false },
   { command: c.removeSelected, title: 'End or Remove Selected Rows', palette: false },
@@ -110,6 +126,8 @@ const inHistory = `view == ${viewIds.history}`;
 const inTree = `view =~ /^orchestrator\\.(sessions|agents|history)$/`;
 const has = (token: string): string => `${inTree} && viewItem =~ /\\b${token}\\b/`;
 
+const isManifest = `isWorkspaceTrusted && resourceFilename =~ /${taskManifest.suffix.replaceAll('.', '\\.')}$/`;
+
 const ownTerminal = [c.splitTerminal, c.openTerminalInEditor, c.openOutput, c.copyId].map(
   (command, index) => ({
     command,
@@ -130,25 +148,19 @@ export const menus = {
     { command: c.newSession, when: inSessions, group: 'navigation@1' },
     { command: c.runTask, when: inSessions, group: 'navigation@2' },
     { command: c.newTerminal, when: inSessions, group: 'navigation@3' },
-    { command: c.connectOrchestrator, when: inSessions, group: '1_connect@1' },
     { command: c.createContainer, when: inSessions, group: '0_new@1' },
-    { command: c.openSettings, when: inSessions, group: '2_help@1' },
+    { command: c.startContainerTask, when: inSessions, group: '1_start@1' },
     {
-      command: c.connectOrchestrator,
-      title: 'Connect to Orchestrator…',
-      icon: 'remote',
-      enablement: trusted,
+      command: c.stopAllContainerTasks,
+      when: `${inSessions} && ${contextKeys.hasContainerTasks}`,
+      group: '1_start@2',
     },
-    {
-      command: c.disconnectOrchestrator,
-      title: 'Disconnect From Orchestrator',
-      icon: 'debug-disconnect',
-      enablement: trusted,
-    },
-    { command: c.openWalkthrough, when: inSessions, group: '2_help@2' },
-    { command: c.showLog, when: inSessions, group: '3_diagnose@1' },
-    { command: c.copyDiagnostics, when: inSessions, group: '3_diagnose@2' },
-    { command: c.restartProcessHost, when: inSessions, group: '3_diagnose@3' },
+    { command: c.connectOrchestrator, when: inSessions, group: '2_connect@1' },
+    { command: c.openSettings, when: inSessions, group: '3_help@1' },
+    { command: c.openWalkthrough, when: inSessions, group: '3_help@2' },
+    { command: c.showLog, when: inSessions, group: '4_diagnose@1' },
+    { command: c.copyDiagnostics, when: inSessions, group: '4_diagnose@2' },
+    { command: c.restartProcessHost, when: inSessions, group: '4_diagnose@3' },
     { command: c.searchHistory, when: inHistory, group: 'navigation@1' },
     {
       command: c.clearHistorySearch,
@@ -164,6 +176,7 @@ export const menus = {
     { command: c.runTask, when: has('session'), group: '1_start@1' },
     { command: c.newTerminal, when: has('session'), group: '1_start@2' },
     { command: c.createContainer, when: has('containerHolder'), group: '1_start@3' },
+    { command: c.startContainerTask, when: has('session'), group: '1_start@3' },
     { command: c.renameSession, when: has('session'), group: '2_change@1' },
     { command: c.closeSession, when: has('session'), group: '3_end@1' },
 
@@ -214,6 +227,13 @@ export const menus = {
     { command: c.cancelTask, when: has('canCancel'), group: 'inline@1' },
     { command: c.showRun, when: has('taskRun'), group: '1_open@1' },
     { command: c.cancelTask, when: has('canCancel'), group: '3_end@1' },
+    { command: c.stopContainerTask, when: has('canStopTask'), group: 'inline@1' },
+    { command: c.retryContainerTask, when: has('canRetryTask'), group: 'inline@2' },
+    { command: c.removeContainerTask, when: has('endedTask'), group: 'inline@3' },
+    { command: c.showContainerTask, when: has('containerTask'), group: '1_open@1' },
+    { command: c.retryContainerTask, when: has('canRetryTask'), group: '2_change@1' },
+    { command: c.stopContainerTask, when: has('canStopTask'), group: '3_end@1' },
+    { command: c.removeContainerTask, when: has('endedTask'), group: '3_end@2' },
     { command: c.newTerminal, when: has('remoteConnected'), group: 'inline@1' },
     { command: c.disconnectOrchestrator, when: has('remote'), group: 'inline@2' },
     { command: c.newSession, when: has('remoteConnected'), group: '1_start@1' },
@@ -222,6 +242,9 @@ export const menus = {
 
     { command: c.copyId, when: has('copyable'), group: '9_copy@1' },
   ],
+  'editor/title': [{ command: c.startContainerTask, when: isManifest, group: 'navigation@1' }],
+  'editor/title/context': [{ command: c.startContainerTask, when: isManifest, group: '8_orchestrator@1' }],
+  'explorer/context': [{ command: c.startContainerTask, when: isManifest, group: '8_orchestrator@1' }],
   // VS Code's own Split starts what its default profile says; this one starts a terminal of the same session.
   'terminal/title/context': ownTerminal,
   'terminal/context': ownTerminal,

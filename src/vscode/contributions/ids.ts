@@ -40,6 +40,12 @@ export const commandIds = {
   resumeContainer: 'orchestrator.resumeContainer',
   killContainer: 'orchestrator.killContainer',
   removeContainer: 'orchestrator.removeContainer',
+  startContainerTask: 'orchestrator.startContainerTask',
+  stopContainerTask: 'orchestrator.stopContainerTask',
+  stopAllContainerTasks: 'orchestrator.stopAllContainerTasks',
+  retryContainerTask: 'orchestrator.retryContainerTask',
+  showContainerTask: 'orchestrator.showContainerTask',
+  removeContainerTask: 'orchestrator.removeContainerTask',
   copyId: 'orchestrator.copyId',
   renameSelected: 'orchestrator.renameSelected',
   removeSelected: 'orchestrator.removeSelected',
@@ -81,6 +87,8 @@ export const settingIds = {
   notifyFailed: 'orchestrator.notifications.runFailed',
   notifyFinished: 'orchestrator.notifications.runFinished',
   notifyFinishedAfter: 'orchestrator.notifications.runFinishedAfterSeconds',
+  containerTasksAtQuit: 'orchestrator.containerTasks.atQuit',
+  notifyContainerTasks: 'orchestrator.notifications.containerTasks',
   grpcEnabled: 'orchestrator.grpc.enabled',
   httpEnabled: 'orchestrator.http.enabled',
   httpPort: 'orchestrator.http.port',
@@ -114,6 +122,8 @@ export interface SettingTypes {
   [settingIds.notifyFailed]: boolean;
   [settingIds.notifyFinished]: boolean;
   [settingIds.notifyFinishedAfter]: number;
+  [settingIds.containerTasksAtQuit]: 'keep' | 'stop';
+  [settingIds.notifyContainerTasks]: 'errorsAndResults' | 'errors' | 'none';
   [settingIds.grpcEnabled]: boolean;
   [settingIds.httpEnabled]: boolean;
   [settingIds.httpPort]: number;
@@ -135,6 +145,8 @@ export const contextKeys = {
   state: 'orchestrator.state',
   hasHistorySearch: 'orchestrator.hasHistorySearch',
   hasAgents: 'orchestrator.hasAgents',
+  /** Some container task runs, or waits for its next try. */
+  hasContainerTasks: 'orchestrator.hasContainerTasks',
   hasRun: 'orchestrator.hasRun',
   hasTerminal: 'orchestrator.hasTerminal',
   /** The active terminal of the window is one of ours. */
@@ -144,6 +156,8 @@ export const contextKeys = {
 } as const;
 
 export const panelViewType = 'orchestrator.runPanel';
+/** Files that declare a container task. */
+export const taskManifest = { suffix: '.task.json', schema: './media/containerTask.schema.json' } as const;
 /** The "editor" that a terminal's row opens when it is dropped into the editor area. */
 export const terminalDrop = {
   viewType: 'orchestrator.terminalDrop',

@@ -247,13 +247,45 @@ const notifications: SettingGroup = {
     order: 3,
     markdownDescription: 'Seconds that a run must take before its success is worth a notification.',
   },
+  [s.notifyContainerTasks]: {
+    type: 'string',
+    default: 'errorsAndResults',
+    scope: 'window',
+    order: 4,
+    enum: ['errorsAndResults', 'errors', 'none'],
+    enumItemLabels: ['Errors and results', 'Errors', 'None'],
+    markdownEnumDescriptions: [
+      'Errors that a task tells, its result, and its end where it told none.',
+      'Errors, and results that are failures.',
+      'The badge of the view, the tree and the status bar still show them.',
+    ],
+    markdownDescription:
+      'What of container tasks is worth a notification, while their run is not in view. Several at once make one notification. Their progress and the rest of their log never do.',
+  },
   [s.processHostLost]: {
     type: 'boolean',
     default: true,
     scope: 'window',
-    order: 4,
+    order: 5,
     markdownDescription:
       'Warn when the process host, which keeps terminals and runs alive, has ended unexpectedly.',
+  },
+};
+
+const containerTasks: SettingGroup = {
+  [s.containerTasksAtQuit]: {
+    type: 'string',
+    default: 'keep',
+    scope: 'window',
+    order: 1,
+    enum: ['keep', 'stop'],
+    enumItemLabels: ['Keep running', 'Stop'],
+    markdownEnumDescriptions: [
+      'They go on; the next window of this workspace shows what they did meanwhile.',
+      'They are stopped, and stay stopped.',
+    ],
+    markdownDescription:
+      'What happens to running container tasks when the window is closed. Reloading it counts as closing, because an extension cannot tell the two apart. Takes effect after a reload.',
   },
 };
 
@@ -294,15 +326,28 @@ const advanced: SettingGroup = {
   },
 };
 
-export const settingSchemas: readonly SettingGroup[] = [terminal, run, containers, notifications, advanced];
+export const settingSchemas: readonly SettingGroup[] = [
+  terminal,
+  run,
+  containers,
+  containerTasks,
+  notifications,
+  advanced,
+];
 
 export const configuration = [
   { id: 'orchestrator.terminal', title: 'Terminal', order: 1, properties: terminal },
   { id: 'orchestrator.run', title: 'Runs', order: 2, properties: run },
   { id: 'orchestrator.containers', title: 'Containers', order: 3, properties: containers },
-  { id: 'orchestrator.notifications', title: 'Notifications', order: 4, properties: notifications },
-  { id: 'orchestrator.advanced', title: 'Advanced', order: 5, properties: advanced },
+  { id: 'orchestrator.containerTasks', title: 'Container Tasks', order: 4, properties: containerTasks },
+  { id: 'orchestrator.notifications', title: 'Notifications', order: 5, properties: notifications },
+  { id: 'orchestrator.advanced', title: 'Advanced', order: 6, properties: advanced },
 ];
 
 /** Settings that name a program, a folder or an engine: a workspace that is not trusted must not choose them. */
-export const restrictedConfigurations: readonly SettingId[] = [s.stateDirectory, s.terminalShell, s.runShell];
+export const restrictedConfigurations: readonly SettingId[] = [
+  s.stateDirectory,
+  s.terminalShell,
+  s.runShell,
+  s.containersEngine,
+];

@@ -5,6 +5,7 @@ import { Emitter } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import { systemIds } from '../../base/ids.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { TasksAtQuit } from '../../core/containerTasks/containerTaskManager.ts';
 import { defaultLimits, type OrchestratorLimits } from '../../core/limits.ts';
 import { Orchestrator } from '../../core/orchestrator.ts';
 import { openSqliteStore } from '../../adapters/sqlite/sqliteStore.ts';
@@ -55,6 +56,8 @@ export interface CoreServiceOptions {
   readonly servesGrpc: boolean;
   /** Undefined where HTTP is not to be served. */
   readonly httpPort: number | undefined;
+  /** What becomes of running container tasks when the core closes. */
+  readonly containerTasksAtQuit: TasksAtQuit;
   readonly logger: Logger;
   readonly isTrusted: () => boolean;
   /** A round trip to the window: never settles when nobody sees it any more. */
@@ -189,6 +192,7 @@ export class CoreService implements Disposable {
         shellFiles: this.options.isShellIntegrated ? createShellFolder(join(stateDir, 'shell')) : undefined,
         processMetrics: createProcessMetrics(),
         containerTaskPlaces: createTaskPlaces(stateDir),
+        containerTasksAtQuit: this.options.containerTasksAtQuit,
         containers: resources.add(
           createContainerParts({
             stateDir,

@@ -10,12 +10,17 @@ import { runCommands } from '../views/describe.ts';
 import { oneLine } from '../views/format.ts';
 import { agentTasksOf, type OutputSource, outputSourceOf, readOutput } from './outputSource.ts';
 import { plainText } from './plainText.ts';
+import { taskEntryDocument } from './taskLog.ts';
 
 /** More than this of one terminal is not put into a document: the end is what is asked for. */
 const documentBytes = 16 * 1024 * 1024;
 const partBytes = 1024 * 1024;
 
-/** Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`; and what an engine tells of a container, as `.json?container=<id>`. */
+/**
+ * Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`;
+ * what came with an entry of a container task's log as `.json?run=<id>&event=<n>`, and what an engine tells of a container
+ * as `.json?container=<id>`.
+ */
 export class OutputDocuments implements vscode.TextDocumentContentProvider {
   private readonly orchestratorOf: (id: string) => Promise<LiveOrchestrator>;
 
@@ -35,6 +40,8 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
     if (terminalId !== null) return await terminalText(orchestrator, terminalId);
     if (taskId !== null) return await taskText(orchestrator, taskId);
     const run = orchestrator.runs.get(query.get('run') ?? '');
+    const event = query.get('event');
+    if (event !== null) return eventText(orchestrator, run, Number(event));
     const step = query.get('step');
     return step === null ? await runText(orchestrator, run) : await stepText(orchestrator, run, Number(step));
   }
@@ -48,6 +55,8 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
 
 type OutputTarget =
   | { readonly run: Run; readonly step?: number }
+  /** The sequence of an event of it. */
+  | { readonly run: Run; readonly event: number }
   | { readonly terminal: Terminal }
   | { readonly task: AgentTask }
   | { readonly container: Container };
@@ -55,7 +64,7 @@ type OutputTarget =
 function outputUri(target: OutputTarget): vscode.Uri {
   const query = new URLSearchParams();
   let name: string;
-  let suffix = 'log';
+  let extension = 'log';
   if ('terminal' in target) {
     query.set('terminal', target.terminal.id);
     name = target.terminal.name;
@@ -67,7 +76,12 @@ function outputUri(target: OutputTarget): vscode.Uri {
     // VS Code keeps the text of an address: as it is now, and not as it was when it was looked at before.
     query.set('at', String(Date.now()));
     name = target.container.name;
-    suffix = 'json';
+    extension = 'json';
+  } else if ('event' in target) {
+    query.set('run', target.run.id);
+    query.set('event', String(target.event));
+    name = runCommands(target.run)[0] ?? target.run.id;
+    extension = 'json';
   } else {
     query.set('run', target.run.id);
     if (target.step !== undefined) query.set('step', String(target.step));
@@ -75,7 +89,12 @@ function outputUri(target: OutputTarget): vscode.Uri {
     name = target.step === undefined ? command : `step ${target.step} ${command}`;
   }
   const file = oneLine(name, 60).replace(/[\\/:*?"<>|#%]+/g, ' ');
-  return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.${suffix}`, query: query.toString() });
+  return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.${extension}`, query: query.toString() });
+}
+
+function eventText({ events }: LiveOrchestrator, run: Run, sequence: number): string {
+  const [event] = events.read?.({ after: sequence - 1, limit: 1, runId: run.id }) ?? [];
+  return event?.sequence === sequence ? taskEntryDocument(event) : '';
 }
 
 async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string> {
@@ -92,7 +111,9 @@ async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string
 export async function stepText(orchestrator: LiveOrchestrator, run: Run, index: number): Promise<string> {
   const step = run.steps.find((candidate) => candidate.index === index);
   const source = step === undefined ? undefined : outputSourceOf(step);
-  return source === undefined ? '' : await sourceText(orchestrator, source);
+  if (source !== undefined) return await sourceText(orchestrator, source);
+  const { containerId } = run.taskReport ?? {};
+  return containerId === undefined ? '' : await printedText(orchestrator, containerId);
 }
 
 function terminalText(orchestrator: LiveOrchestrator, terminalId: string): Promise<string> {
@@ -115,6 +136,22 @@ function containerText({ containers }: LiveOrchestrator, id: string): Promise<st
 
 function sourceText(orchestrator: LiveOrchestrator, source: OutputSource): Promise<string> {
   return orReason(() => readText(orchestrator, source));
+}
+
+/** Of a container's task: what its container printed, as long as it was not removed. */
+function printedText({ containers }: LiveOrchestrator, id: string): Promise<string> {
+  return orReason(async () => {
+    if (containers === undefined) return '';
+    const { output } = containers;
+    const decoder = new TextDecoder('utf-8');
+    const parts: string[] = [];
+    const from = Math.max(0, output.end(id) - documentBytes);
+    if (from > 0) parts.push(`[${from} earlier bytes are not shown]\n`);
+    for await (const { data } of output.follow(id, { from }))
+      parts.push(decoder.decode(data, { stream: true }));
+    parts.push(decoder.decode());
+    return plainText(parts.join(''));
+  });
 }
 
 /** A document always has a text: where there is none to read, it says why. */

@@ -36,6 +36,10 @@ export function createPanelActions(context: () => CommandContext): PanelActions 
       const { orchestrator } = await context().place([runId]);
       await context().documents.open({ run: orchestrator.runs.get(runId), step });
     },
+    async openTaskEntry(runId, sequence) {
+      const { orchestrator } = await context().place([runId]);
+      await context().documents.open({ run: orchestrator.runs.get(runId), event: sequence });
+    },
     async openFile(runId, path, line, column) {
       const { orchestrator } = await context().place([runId]);
       const run = orchestrator.runs.get(runId);

@@ -9,8 +9,9 @@ import type { CoreService, CoreState } from '../core/coreService.ts';
 import type { RemotePlaces } from '../remote/remotePlaces.ts';
 import { isActive } from '../views/describe.ts';
 import { outputSourceOf, readOutput } from './outputSource.ts';
-import { panelTitle, toHistoryEntry, toRunView, toSessionChoice } from './runView.ts';
+import { panelTitle, toContainerTaskView, toHistoryEntry, toRunView, toSessionChoice } from './runView.ts';
 import { StepOutputStream } from './stepOutput.ts';
+import { TaskLogStream } from './taskLogStream.ts';
 
 /** Where a run panel lives: a tab of the editor area or the view in the bottom panel. */
 export interface PanelSurface {
@@ -32,6 +33,7 @@ export interface PanelActions {
   openTerminal(terminalId: string): Promise<void>;
   copyOutput(runId: string, step: number): Promise<void>;
   openOutput(runId: string, step: number): Promise<void>;
+  openTaskEntry(runId: string, sequence: number): Promise<void>;
   openFile(runId: string, path: string, line: number | undefined, column: number | undefined): Promise<void>;
   openLink(url: string): Promise<void>;
 }
@@ -67,6 +69,7 @@ export class RunPanelController implements Disposable {
   private coreResources = new DisposableStore();
   private adopted: LiveOrchestrator | undefined;
   private readonly streams = new Map<number, StepOutputStream>();
+  private taskLog: TaskLogStream | undefined;
   private isReady = false;
   private draft: string | undefined;
   private updateTimer: NodeJS.Timeout | undefined;
@@ -127,7 +130,10 @@ export class RunPanelController implements Disposable {
     if (orchestrator !== undefined) {
       this.coreResources.add(orchestrator.runs.onDidChange((run) => this.noteRun(run)));
       this.coreResources.add(
-        orchestrator.events.onDidAppend(({ type }) => {
+        orchestrator.events.onDidAppend(({ type, runId }) => {
+          // Its log grows, or the task of this run was started again.
+          const isOfTask = type === 'container_task.updated' || runId === this._runId;
+          if (isOfTask && type.startsWith('container_task.')) this.scheduleRun();
           if (type.startsWith('session.'))
             this.post({ type: 'sessions', sessions: this.sessions(orchestrator) });
           if (type === 'run.removed') this.post({ type: 'history', history: this.history(orchestrator) });
@@ -142,7 +148,10 @@ export class RunPanelController implements Disposable {
     if (orchestrator !== undefined && !isActive(run)) {
       this.post({ type: 'history', history: this.history(orchestrator) });
     }
-    if (run.id !== this._runId) return;
+    if (run.id === this._runId) this.scheduleRun();
+  }
+
+  private scheduleRun(): void {
     // Ten updates a second are more than an eye follows; the last one always comes.
     this.updateTimer ??= setTimeout(() => {
       this.updateTimer = undefined;
@@ -156,6 +165,7 @@ export class RunPanelController implements Disposable {
     this.options.surface.setTitle(panelTitle(run));
     this.post({ type: 'run', now: Date.now(), run: this.view(run) });
     for (const [step, stream] of this.streams) this.feed(stream, run, step);
+    this.feedTaskLog();
   }
 
   private sendSnapshot(): void {
@@ -179,7 +189,9 @@ export class RunPanelController implements Disposable {
       ...(blocked === undefined ? {} : { blocked }),
     });
     this.draft = undefined;
-    if (run !== undefined) this.options.onDidShowRun(run.id);
+    if (run === undefined) return;
+    this.options.onDidShowRun(run.id);
+    this.openTaskLog(run);
   }
 
   /** A sentence where the panel cannot show what it is asked for. */
@@ -223,6 +235,7 @@ export class RunPanelController implements Disposable {
       cwd: run.request.cwd ?? terminal?.cwd ?? session?.cwd ?? '',
       home: this.options.home,
       notice: noticeOf(run),
+      containerTask: orchestrator === undefined ? undefined : toContainerTaskView(run, orchestrator),
     });
   }
 
@@ -301,6 +314,9 @@ export class RunPanelController implements Disposable {
       case 'openOutput':
         if (runId !== undefined) await actions.openOutput(runId, message.step);
         return;
+      case 'openTaskEntry':
+        if (runId !== undefined) await actions.openTaskEntry(runId, message.sequence);
+        return;
       case 'showStep':
         this.showStep(message.step, message.isOpen);
         return;
@@ -341,7 +357,27 @@ export class RunPanelController implements Disposable {
     });
   }
 
+  private openTaskLog(run: Run): void {
+    const { events } = this.orchestrator ?? {};
+    if (run.request.containerTaskId === undefined || events?.read === undefined) return;
+    this.taskLog = new TaskLogStream({
+      runId: run.id,
+      read: events.read.bind(events),
+      post: (message) => this.send(message),
+    });
+    this.feedTaskLog();
+  }
+
+  private feedTaskLog(): void {
+    this.taskLog?.update();
+    this.taskLog?.settled().catch((error: unknown) => {
+      this.options.logger.warn('the log of a container task could not be read', error);
+    });
+  }
+
   private stopStreams(): void {
+    this.taskLog?.stop();
+    this.taskLog = undefined;
     for (const stream of this.streams.values()) stream.stop();
     this.streams.clear();
   }

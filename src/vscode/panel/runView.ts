@@ -1,7 +1,15 @@
+import { failureOf } from '../../core/containerTasks/taskFailures.ts';
+import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import { agentNameOf, type Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
-import type { HistoryEntry, RunView, SessionChoice, StepView } from '../../protocol/runPanel.ts';
-import { runLabel } from '../views/describe.ts';
+import type {
+  ContainerTaskView,
+  HistoryEntry,
+  RunView,
+  SessionChoice,
+  StepView,
+} from '../../protocol/runPanel.ts';
+import { isActive, runLabel } from '../views/describe.ts';
 import { baseName, shortPath } from '../views/format.ts';
 import { outputSourceOf } from './outputSource.ts';
 
@@ -14,12 +22,15 @@ export interface RunViewInput {
   readonly home: string;
   /** Why steps are told apart without marks. */
   readonly notice: string | undefined;
+  readonly containerTask: ContainerTaskView | undefined;
 }
 
 /** A run as the panel shows it. */
-export function toRunView({ run, sessionName, shell, cwd, home, notice }: RunViewInput): RunView {
+export function toRunView(input: RunViewInput): RunView {
+  const { run, sessionName, shell, cwd, home, notice, containerTask } = input;
   const { startedAt, endedAt, error } = run;
-  const { engine = 'shell' } = run.request;
+  const isOfTask = run.request.containerTaskId !== undefined;
+  const { engine = isOfTask ? 'container task' : 'shell' } = run.request;
   return {
     id: run.id,
     task: run.request.task,
@@ -28,9 +39,11 @@ export function toRunView({ run, sessionName, shell, cwd, home, notice }: RunVie
     sessionId: run.sessionId,
     sessionName,
     engine,
-    // An agent has one of its own, or none.
+    // An agent has one of its own, or none; a container task has a program.
     shell:
-      agentNameOf(run.request) === undefined ? baseName(shell ?? run.request.shell ?? 'default shell') : '',
+      agentNameOf(run.request) === undefined && !isOfTask
+        ? baseName(shell ?? run.request.shell ?? 'default shell')
+        : '',
     cwd: shortPath(cwd, home),
     createdAt: run.createdAt,
     ...(startedAt === undefined ? {} : { startedAt }),
@@ -38,6 +51,33 @@ export function toRunView({ run, sessionName, shell, cwd, home, notice }: RunVie
     steps: run.steps.map(toStepView),
     ...(notice === undefined ? {} : { notice }),
     ...(error === undefined ? {} : { error: error.message }),
+    ...(containerTask === undefined ? {} : { containerTask }),
+  };
+}
+
+/** What its run tells of a container task, and what is known of the task now. Undefined of any other run. */
+export function toContainerTaskView(
+  run: Run,
+  { containers, containerTasks, events }: Pick<LiveOrchestrator, 'containers' | 'containerTasks' | 'events'>,
+): ContainerTaskView | undefined {
+  const { containerTaskId: taskId } = run.request;
+  if (taskId === undefined) return undefined;
+  const { progress, message, errors = 0, containerId } = run.taskReport ?? {};
+  const task = containerTasks?.find(taskId);
+  const isNewest = task?.runId === undefined || task.runId === run.id;
+  const retryAt = isNewest && task?.state === 'waiting' ? task.nextStartAt : undefined;
+  const why = isActive(run) ? undefined : failureOf(run);
+  return {
+    taskId,
+    program: task?.manifest.container?.image ?? run.steps[0]?.command ?? '',
+    ...(progress === undefined ? {} : { progress }),
+    ...(message === undefined ? {} : { message }),
+    errors,
+    ...(why === undefined || why === run.error?.message ? {} : { why }),
+    hasOutput: containerId !== undefined && containers !== undefined,
+    ...(retryAt === undefined ? {} : { retry: { number: task?.failures ?? 0, at: retryAt } }),
+    ...(isNewest ? {} : { newerRunId: task.runId }),
+    isLogAway: events.read === undefined,
   };
 }
 

@@ -52,6 +52,8 @@ export class RunNotifications implements Disposable {
   }
 
   private note(run: Run): void {
+    // A container task tells of itself, and may be tried again.
+    if (run.request.containerTaskId !== undefined) return;
     if (isActive(run)) {
       this.seen.add(run.id);
       return;

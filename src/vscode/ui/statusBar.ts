@@ -25,7 +25,11 @@ export class StatusBar implements vscode.Disposable {
       this.item.hide();
       return;
     }
-    const { runningRuns, queuedRuns, liveTerminals } = state.orchestrator.activity();
+    const { runningRuns: all, queuedRuns, liveTerminals } = state.orchestrator.activity();
+    // Those have an item of their own.
+    const ofTasks =
+      state.orchestrator.containerTasks?.list().filter((task) => task.state === 'running').length ?? 0;
+    const runningRuns = Math.max(0, all - ofTasks);
     if (runningRuns + queuedRuns === 0) {
       this.item.hide();
       return;

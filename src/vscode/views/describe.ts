@@ -7,6 +7,8 @@ import { baseName, formatAge, formatDuration, formatElapsed, formatTime, oneLine
 
 /** The commands of a run: as they were planned, else as they were typed. */
 export function runCommands(run: Run): readonly string[] {
+  // What carries a container task out may be a long command: people know it by its name.
+  if (run.request.containerTaskId !== undefined) return [run.request.task];
   if (run.steps.length > 0) return run.steps.map((step) => step.command);
   const lines = run.request.commands ?? run.request.task.split('\n');
   return lines.map((line) => line.trim()).filter((line) => line !== '');
@@ -56,6 +58,13 @@ export function describeRun(run: Run, now: number): string {
   const state =
     bad === undefined ? runStatusWord[run.status] : `${runStatusWord[run.status]}${atStep(run, bad)}`;
   return [state, formatTime(ended, now), ...took].join(' · ');
+}
+
+/** For the quick pick of runs: `api · failed at step 3`. */
+export function runDetail(run: Run, sessionName: string | undefined, now: number): string {
+  return [sessionName, runOutcome(run), formatTime(run.createdAt, now)]
+    .filter((part) => part !== undefined)
+    .join(' · ');
 }
 
 function activeState(run: Run): string {

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
+import { containerTaskRow, type TaskWithRun } from './containerTaskRows.ts';
 import type { SessionRowsInput } from './rows.ts';
 import { busyProgram, isActive } from './describe.ts';
 
@@ -51,11 +52,19 @@ export class LiveModel implements Disposable {
           else this.recent.delete(sessionId);
         }
         // A run's own reports have come by runs.onDidChange.
-        if (/^(session|terminal|container|processHost)\.|^run\.removed$/.test(type)) this.scheduleChange();
+        if (/^(session|terminal|container|processHost)\.|^(run|container_task)\.removed$/.test(type))
+          this.scheduleChange();
       }),
     );
+    const { containerTasks } = orchestrator;
+    if (containerTasks !== undefined) {
+      this.resources.add(containerTasks.onDidChange(() => this.scheduleChange()));
+    }
+    const isTicking = (): boolean =>
+      orchestrator.runs.active().length > 0 ||
+      (containerTasks?.list().some(({ state }) => state === 'waiting') ?? false);
     const tick = setInterval(() => {
-      if (options.isWatched() && orchestrator.runs.active().length > 0) this.scheduleChange();
+      if (options.isWatched() && isTicking()) this.scheduleChange();
     }, tickMs);
     const poll = setInterval(() => void this.refreshForeground(), foregroundPollMs);
     this.resources.add(
@@ -75,16 +84,26 @@ export class LiveModel implements Disposable {
   rowsInput(): SessionRowsInput {
     const { orchestrator, home, isMotionReduced } = this.options;
     const sessions = orchestrator.sessions.list();
+    const context = { now: Date.now(), isMotionReduced: isMotionReduced() };
     return {
       sessions,
       terminals: orchestrator.terminals.list(),
       runs: sessions.flatMap((session) => this.runsOf(session.id)),
       containers: orchestrator.containers?.list(),
+      containerTaskRows: this.containerTasks().map((entry) => containerTaskRow(entry, context)),
       foreground: this._foreground,
-      now: Date.now(),
       home,
-      isMotionReduced: isMotionReduced(),
+      ...context,
     };
+  }
+
+  /** Ended ones too, until they are removed. */
+  containerTasks(): readonly TaskWithRun[] {
+    const { containerTasks, runs } = this.options.orchestrator;
+    return (containerTasks?.list() ?? []).map((task) => ({
+      task,
+      run: task.runId === undefined ? undefined : runs.find(task.runId),
+    }));
   }
 
   /** Asks what runs in front, e.g. before a question about closing. */

@@ -98,4 +98,5 @@ const openCommand: Partial<Record<Row['kind'], { readonly id: string; readonly t
   container: { id: commandIds.showContainerLogs, title: 'Show Container Logs' },
   more: { id: commandIds.showMoreHistory, title: 'Show More' },
   task: { id: commandIds.showTask, title: 'Show Task' },
+  containerTask: { id: commandIds.showContainerTask, title: 'Show Container Task' },
 };

@@ -9,7 +9,6 @@ import {
   describeRun,
   isActive,
   runLabel,
-  runOutcome,
   ownerName,
   runStatusWord,
   terminalName,
@@ -31,7 +30,8 @@ export interface Row {
     | 'agent'
     | 'task'
     | 'waiting'
-    | 'remote';
+    | 'remote'
+    | 'containerTask';
   /** The id of the session, run, terminal, container, agent or task; of a day its key; of another orchestrator its address. */
   readonly targetId: string;
   readonly parentId?: string | undefined;
@@ -63,6 +63,8 @@ export interface SessionRowsInput {
   readonly runs: readonly Run[];
   /** Undefined where an orchestrator does not tell of its containers. Their own rows: containerRows.ts. */
   readonly containers?: readonly Container[] | undefined;
+  /** In the order in which they were first started; another orchestrator tells of none. */
+  readonly containerTaskRows?: readonly Row[];
   /** Program in front, by terminal id. */
   readonly foreground: ReadonlyMap<string, string>;
   readonly now: number;
@@ -84,7 +86,7 @@ export class RowTreeBuilder {
   }
 }
 
-/** Sessions, and under each its runs (newest first) and its terminals (oldest first). */
+/** Sessions, and under each its container tasks (oldest first), its runs (newest first) and its terminals (oldest first). */
 export function buildSessionRows(input: SessionRowsInput): RowTree {
   const tree = new RowTreeBuilder();
   addSessionRows(tree, input, undefined);
@@ -139,13 +141,19 @@ export function joinRows(trees: readonly RowTree[]): RowTree {
 function addSessionRows(tree: RowTreeBuilder, input: SessionRowsInput, parentId: string | undefined): void {
   for (const session of input.sessions) {
     const runs = input.runs.filter((run) => run.sessionId === session.id);
+    const id = `session:${session.id}`;
+    const tasks = input.containerTaskRows?.filter((row) => row.parentId === id) ?? [];
+    // The executions of a task show through it, and earlier ones in the history.
+    const taskIds = new Set<string | undefined>(tasks.map(({ targetId }) => targetId));
     // A run's own terminals show through the run.
     const terminals = input.terminals.filter(
       (terminal) => terminal.sessionId === session.id && terminal.runId === null,
     );
     const containers = input.containers?.filter((container) => container.sessionId === session.id);
     tree.add({ ...sessionRow(session, { runs, terminals, containers }, input), parentId });
-    for (const run of runs) tree.add(runRow(run, `session:${session.id}`, 'run', input));
+    for (const row of tasks) tree.add(row);
+    const shown = runs.filter(({ request }) => !taskIds.has(request.containerTaskId));
+    for (const run of shown) tree.add(runRow(run, id, 'run', input));
     for (const terminal of terminals) tree.add(terminalRow(terminal, session, input));
   }
 }
@@ -375,10 +383,3 @@ export function statusIcon(status: Run['status'], isMotionReduced: boolean): Row
 }
 
 export const emptyRows: RowTree = { rows: new Map(), children: new Map() };
-
-/** For the quick pick of runs: `api · failed at step 3`. */
-export function runDetail(run: Run, sessionName: string | undefined, now: number): string {
-  return [sessionName, runOutcome(run), formatTime(run.createdAt, now)]
-    .filter((part) => part !== undefined)
-    .join(' · ');
-}

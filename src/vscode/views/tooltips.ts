@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { AgentStatus } from '../../core/agents/agent.ts';
 import type { Container } from '../../core/containers/container.ts';
+import type { ContainerTask } from '../../core/containerTasks/containerTask.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { ResourceUsage } from '../../core/resources.ts';
 import type { Run } from '../../core/runs/run.ts';
@@ -11,6 +12,7 @@ import { commandIds } from '../contributions/ids.ts';
 import { runCommands, runOutcome, terminalName, terminalState } from './describe.ts';
 import { containerFields } from './describeContainer.ts';
 import { describeTask } from './agentRows.ts';
+import { describeContainerTask } from './containerTaskRows.ts';
 import { formatBytes, formatDuration, formatMetrics, formatTime, oneLine, shortPath } from './format.ts';
 import type { Row } from './rows.ts';
 
@@ -51,6 +53,10 @@ export async function rowTooltip(
     case 'task': {
       const task = source.orchestrator.tasks?.find(row.targetId);
       return task === undefined ? undefined : taskTooltip(task, source);
+    }
+    case 'containerTask': {
+      const task = source.orchestrator.containerTasks?.find(row.targetId);
+      return task === undefined ? undefined : containerTaskTooltip(task, source);
     }
     case 'day':
     case 'more':
@@ -133,6 +139,42 @@ function taskTooltip(task: AgentTask, { orchestrator }: TooltipSource): vscode.M
     ...(task.expiresAt === undefined ? [] : ([['Must end by', formatTime(task.expiresAt, now)]] as const)),
     ...(task.error === undefined ? [] : ([['Why', task.error.message]] as const)),
   ]);
+}
+
+function containerTaskTooltip(task: ContainerTask, { orchestrator }: TooltipSource): vscode.MarkdownString {
+  const now = Date.now();
+  const run = task.runId === undefined ? undefined : orchestrator.runs.find(task.runId);
+  const { taskReport } = run ?? {};
+  const { container, executable } = task.manifest;
+  const { result } = taskReport ?? {};
+  const program =
+    executable === undefined
+      ? []
+      : [executable.type === 'node' ? executable.file : executable.command.join(' ')];
+  const fields: Field[] = [
+    ['State', describeContainerTask({ task, run }, now)],
+    ['Session', orchestrator.sessions.find(task.sessionId)?.name ?? 'closed'],
+    ...program.map((text) => ['Program', oneLine(text, 200)] as const),
+    ...(container === undefined
+      ? []
+      : ([
+          ['Image', container.image],
+          ['Network', container.network],
+        ] as const)),
+    ['Failures in a row', String(task.failures)],
+    [
+      'Callbacks',
+      taskReport === undefined ? 'none yet' : `${taskReport.callbacks}, errors ${taskReport.errors}`,
+    ],
+    ...(result === undefined
+      ? []
+      : ([
+          ['Result', [result.status, result.error].filter((part) => part !== undefined).join(': ')],
+        ] as const)),
+    ...(run === undefined ? [] : ([['Started', formatTime(run.startedAt ?? run.createdAt, now)]] as const)),
+    ...(task.error === undefined ? [] : ([['Why', task.error]] as const)),
+  ];
+  return table(oneLine(task.name, 80), task.id, fields);
 }
 
 async function terminalTooltip(terminal: Terminal, source: TooltipSource): Promise<vscode.MarkdownString> {

@@ -4,6 +4,7 @@ import type {
   RunView,
   SessionChoice,
   StepView,
+  TaskLogEntry,
 } from '../../../src/protocol/runPanel.ts';
 
 /** What a host would send in the situations that the panel must look right in. */
@@ -144,6 +145,84 @@ export function snapshot(
   return { type: 'snapshot', now, run: view, history: history(now), sessions, ...more };
 }
 
+/** An execution of a container task; with a program of this machine, its output shows below the log. */
+export function taskRun(
+  now: number,
+  more: Partial<RunView> = {},
+  task: Partial<RunView['containerTask']> = {},
+): RunView {
+  return run(now, {
+    task: 'Index the archive',
+    engine: 'container task',
+    shell: '',
+    steps: [
+      step(1, 'docker.io/library/python:3 python3 /task/main.py', 'running', { startedAt: now - 41_000 }),
+    ],
+    containerTask: {
+      taskId: 'index-001',
+      program: 'docker.io/library/python:3',
+      progress: 62,
+      message: 'Processing item Y of the third shelf',
+      errors: 1,
+      hasOutput: true,
+      isLogAway: false,
+      ...task,
+    },
+    ...more,
+  });
+}
+
+export function taskLog(
+  entries: readonly Partial<TaskLogEntry>[],
+  more: Partial<Extract<HostMessage, { type: 'taskLog' }>> = {},
+  firstSequence = 1,
+): HostMessage {
+  const start = new Date('2026-11-21T08:14:00').getTime();
+  return {
+    type: 'taskLog',
+    entries: entries.map((entry, i) => ({
+      sequence: firstSequence + i,
+      time: start + (firstSequence + i) * 1_300,
+      kind: 'log',
+      level: 'Info',
+      text: 'Read',
+      action: 'OrcaLogEntry',
+      ...entry,
+    })),
+    isReset: firstSequence === 1,
+    omitted: 0,
+    ...more,
+  };
+}
+
+const taskStory: readonly Partial<TaskLogEntry>[] = [
+  { kind: 'status', text: 'Processing item X (50 %)', action: 'OrcaStatusUpdate' },
+  { text: 'Opened 412 files' },
+  {
+    level: 'Warn',
+    text: 'item-17.txt has no title; its name is taken',
+    details: '{\n  "file": "item-17.txt"\n}',
+  },
+  { kind: 'status', text: 'Processing item Y of the third shelf (62 %)', action: 'OrcaStatusUpdate' },
+  {
+    kind: 'error',
+    level: 'Error',
+    text: 'item-31.txt cannot be read',
+    action: 'OrcaTaskError',
+    details: '{\n  "file": "item-31.txt",\n  "errno": 13\n}',
+    stack:
+      'Traceback (most recent call last):\n  File "/task/main.py", line 31, in index\nPermissionError: [Errno 13] Permission denied',
+  },
+];
+
+const taskResult: Partial<TaskLogEntry> = {
+  kind: 'result',
+  text: 'completed',
+  action: 'OrcaTaskResult',
+  details:
+    '{\n  "output_cid": "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi",\n  "files": 411\n}',
+};
+
 const long =
   'NODE_OPTIONS=--max-old-space-size=8192 npx vitest run --project integration --reporter=verbose --coverage.enabled --coverage.reporter=lcov src/core';
 
@@ -275,5 +354,59 @@ export const scenarios: Record<string, (now: number) => HostMessage[]> = {
       isConnected: false,
       message: 'The core stopped. What runs goes on; connecting again…',
     },
+  ],
+  task: (now) => [snapshot(now, taskRun(now)), taskLog(taskStory)],
+  taskDone: (now) => [
+    snapshot(
+      now,
+      taskRun(
+        now,
+        {
+          status: 'succeeded',
+          endedAt: now - 2_000,
+          steps: [
+            step(1, 'docker.io/library/python:3', 'succeeded', {
+              startedAt: now - 41_000,
+              durationMs: 39_000,
+              exitCode: 0,
+            }),
+          ],
+        },
+        { progress: 100, message: 'Done' },
+      ),
+    ),
+    taskLog([...taskStory.slice(0, 4), taskResult]),
+  ],
+  taskFailed: (now) => [
+    snapshot(
+      now,
+      taskRun(
+        now,
+        {
+          status: 'failed',
+          endedAt: now - 2_000,
+        },
+        {
+          why: 'The container ended with exit code 137.',
+          retry: { number: 3, at: new Date('2026-11-21T08:20:00').getTime() },
+        },
+      ),
+    ),
+    taskLog(taskStory, { omitted: 2_311 }),
+  ],
+  taskProgram: (now) => [
+    snapshot(
+      now,
+      taskRun(now, {
+        steps: [
+          step(1, 'node /home/mira/srv/api/task/main.js', 'running', {
+            startedAt: now - 41_000,
+            terminalId: 't1',
+          }),
+        ],
+      }),
+    ),
+    taskLog(taskStory.slice(0, 3)),
+    output(1, testOutput),
   ],
 };

@@ -3,7 +3,7 @@ import type { TemplateResult } from 'lit';
 import type { RunView } from '../../../src/protocol/runPanel.ts';
 import type { Controller } from '../controller.ts';
 import { firstLineOf, furtherLines, plural } from '../model/format.ts';
-import { finishedSteps, isActive, statusWord } from '../model/panelState.ts';
+import { finishedSteps, isActive, showsSteps, statusWord } from '../model/panelState.ts';
 import type { PanelState } from '../model/panelState.ts';
 import { durationOf } from './duration.ts';
 import { isMac, LightElement } from './lightElement.ts';
@@ -76,7 +76,7 @@ export class HeaderElement extends LightElement {
             ${durationOf(run.startedAt, took, this.panel.clockOffset)}
           </span>
           <span class="title-actions">
-            ${this.iconButton('search', `Find in Output (${isMac ? '⌘F' : 'Ctrl+F'})`, 'find')}
+            ${showsSteps(run) ? this.iconButton('search', `Find in Output (${isMac ? '⌘F' : 'Ctrl+F'})`, 'find') : nothing}
             ${this.iconButton('history', this.isHistoryOpen ? 'Show This Run' : 'Show Earlier Runs', 'history', this.isHistoryOpen)}
             ${this.isConfirming ? this.renderConfirm() : this.renderAction(run)}
           </span>
@@ -86,10 +86,21 @@ export class HeaderElement extends LightElement {
         <span class="fact" title="Session"><bdi>${run.sessionName}</bdi></span>
         <span class="fact">${run.engine}</span>
         ${run.shell === '' || run.shell === run.engine ? nothing : html`<span class="fact">${run.shell}</span>`}
+        ${run.containerTask === undefined ? nothing : html`<span class="fact program" title=${run.containerTask.program}><bdi>${run.containerTask.program}</bdi></span>`}
         <span class="fact cwd" title=${run.cwd}><bdi>${run.cwd}</bdi></span>
-        <span class="fact steps-done">${finishedSteps(run)}/${plural(run.steps.length, 'step')}</span>
+        ${this.renderDone(run)}
       </div>
     </header>`;
+  }
+
+  /** Of a container task its errors count: it is one step. */
+  private renderDone(run: RunView): TemplateResult | typeof nothing {
+    const { containerTask: task } = run;
+    if (task === undefined)
+      return html`<span class="fact steps-done">${finishedSteps(run)}/${plural(run.steps.length, 'step')}</span>`;
+    return task.errors === 0
+      ? nothing
+      : html`<span class="fact steps-done">${plural(task.errors, 'error')}</span>`;
   }
 
   private renderAction(run: RunView): TemplateResult {

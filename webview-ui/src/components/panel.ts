@@ -3,7 +3,7 @@ import type { TemplateResult } from 'lit';
 import type { Controller, PanelListener } from '../controller.ts';
 import { findMatches, matchFrom, maxMatches } from '../model/find.ts';
 import type { Match } from '../model/find.ts';
-import { openSteps } from '../model/panelState.ts';
+import { openSteps, showsSteps } from '../model/panelState.ts';
 import type { PanelState } from '../model/panelState.ts';
 import type { FindBarElement } from './findBar.ts';
 import type { HeaderElement } from './header.ts';
@@ -97,7 +97,7 @@ export class PanelElement extends LightElement implements PanelListener {
         ${
           showsHistory
             ? html`<div class="scroller"><ow-history .controller=${controller} .panel=${panel}></ow-history></div>`
-            : html`<ow-steps .controller=${controller} .panel=${panel}></ow-steps>`
+            : this.renderRun()
         }
         ${
           this.isFindOpen && !showsHistory
@@ -124,6 +124,16 @@ export class PanelElement extends LightElement implements PanelListener {
       </main>
       <ow-task-box .controller=${controller} .panel=${panel}></ow-task-box>
       <div class="sr-only" role="status" aria-live="polite">${this.said}</div>
+    </div>`;
+  }
+
+  private renderRun(): TemplateResult {
+    const { panel, controller } = this;
+    const steps = html`<ow-steps .controller=${controller} .panel=${panel}></ow-steps>`;
+    if (panel.run?.containerTask === undefined) return steps;
+    return html`<div class="task-stage">
+      <ow-task-view .controller=${controller} .panel=${panel}></ow-task-view>
+      ${showsSteps(panel.run) ? steps : nothing}
     </div>`;
   }
 
@@ -172,7 +182,8 @@ export class PanelElement extends LightElement implements PanelListener {
   }
 
   private openFind(): void {
-    if (this.panel.run === null) return;
+    const { run } = this.panel;
+    if (run === null || !showsSteps(run)) return;
     this.isHistoryOpen = false;
     this.isFindOpen = true;
     void this.updateComplete.then(() => this.findBar?.focus());

@@ -117,7 +117,7 @@ export class TaskBoxElement extends LightElement {
           </div>`
       }
       <div class="task-row">
-        <span class="task-choice"><span class="task-label">Engine</span> ${run?.engine ?? 'shell'}</span>
+        <span class="task-choice"><span class="task-label">Engine</span> ${isAgent ? run.engine : 'shell'}</span>
         <span class="task-choice">
           <span class="task-label" aria-hidden="true">Session</span>
           <vscode-single-select

@@ -47,6 +47,12 @@ export function plural(count: number, word: string): string {
   return `${formatCount(count)} ${word}${count === 1 ? '' : 's'}`;
 }
 
+/** 08:14:05, in the person's own time. */
+export function formatClock(at: number): string {
+  const time = new Date(at);
+  return `${clockTime(time)}:${two(time.getSeconds())}`;
+}
+
 const clockTime = (at: Date): string => `${two(at.getHours())}:${two(at.getMinutes())}`;
 
 /** "just now", "5 min ago", then the clock: which day it was is told by the group above. */

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RunView, StepView } from '../../../src/protocol/runPanel.ts';
+import { taskLogLimit } from '../../../src/protocol/runPanel.ts';
+import type { RunView, StepView, TaskLogEntry } from '../../../src/protocol/runPanel.ts';
 import { BlockHeights, blockLines, visibleBlocks } from './blocks.ts';
 import { Outputs } from './outputs.ts';
 import type { OutputMessage } from './outputs.ts';
@@ -38,6 +39,63 @@ const snapshot = (view: RunView | null): StateMessage => ({
 const after = (...messages: StateMessage[]): PanelState =>
   messages.reduce((state, message) => reduce(state, message, 1_000), initialState);
 const runMessage = (view: RunView): StateMessage => ({ type: 'run', now: 5_000, run: view });
+
+const entries = (from: number, to: number, more: Partial<TaskLogEntry> = {}): TaskLogEntry[] =>
+  Array.from({ length: to - from }, (_, i) => ({
+    sequence: from + i,
+    time: 0,
+    kind: 'log',
+    level: 'Info',
+    text: `t${from + i}`,
+    action: '',
+    ...more,
+  }));
+const taskLog = (list: TaskLogEntry[], isReset = false, omitted = 0): StateMessage => ({
+  type: 'taskLog',
+  entries: list,
+  isReset,
+  omitted,
+});
+
+describe("a container task's log", () => {
+  const first = snapshot(run('running', [step(1, 'running')]));
+
+  it('grows, and keeps the newest with a count of the others', () => {
+    const state = after(first, taskLog(entries(1, 3), true, 5), taskLog(entries(3, 4)));
+    expect(state.taskLog.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+    expect(state.taskLogOmitted).toBe(5);
+    const long = after(first, taskLog(entries(1, taskLogLimit + 1), true), taskLog(entries(5_000, 5_010)));
+    expect(long.taskLog).toHaveLength(taskLogLimit);
+    expect(long.taskLog[0]?.sequence).toBe(11);
+    expect(long.taskLogOmitted).toBe(10);
+  });
+
+  it('has no hole where some were skipped, and begins anew with another run', () => {
+    const skipped = after(first, taskLog(entries(1, 3), true), taskLog(entries(50, 52), false, 47));
+    expect(skipped.taskLog.map(({ sequence }) => sequence)).toEqual([50, 51]);
+    expect(skipped.taskLogOmitted).toBe(49);
+    expect(reduce(skipped, first, 0).taskLog).toHaveLength(2);
+    expect(reduce(skipped, snapshot(run('running', [], 'r2')), 0)).toMatchObject({
+      taskLog: [],
+      taskLogOmitted: 0,
+    });
+  });
+
+  it('is read out as far as it is errors and results, once', () => {
+    const before = after(first, taskLog(entries(1, 3), true));
+    const later = reduce(
+      before,
+      taskLog([
+        ...entries(3, 4, { kind: 'status' }),
+        ...entries(4, 5, { kind: 'error', level: 'Error' }),
+        ...entries(5, 6, { kind: 'result', text: 'completed' }),
+      ]),
+      0,
+    );
+    expect(announcements(before, later)).toEqual(['Error: t4.', 'Result: completed.']);
+    expect(announcements(later, later)).toEqual([]);
+  });
+});
 
 describe('panel state', () => {
   it('takes a snapshot as the whole truth', () => {

@@ -1,9 +1,11 @@
+import { taskLogLimit } from '../../../src/protocol/runPanel.ts';
 import type {
   HistoryEntry,
   HostMessage,
   RunView,
   SessionChoice,
   StepView,
+  TaskLogEntry,
 } from '../../../src/protocol/runPanel.ts';
 import { firstLineOf, plural, spokenDuration } from './format.ts';
 
@@ -24,6 +26,10 @@ export interface PanelState {
   readonly problem: Problem | undefined;
   /** Steps that the person opened or folded; the others follow `opensItself`. */
   readonly overrides: ReadonlyMap<number, boolean>;
+  /** What the container task has told, in order: the newest. */
+  readonly taskLog: readonly TaskLogEntry[];
+  /** How many came before these. */
+  readonly taskLogOmitted: number;
 }
 
 export interface Problem {
@@ -45,6 +51,8 @@ export const initialState: PanelState = {
   connectionMessage: undefined,
   problem: undefined,
   overrides: new Map(),
+  taskLog: [],
+  taskLogOmitted: 0,
 };
 
 /** The state after a message of the host. `receivedAt` is this browser's time in milliseconds. */
@@ -64,6 +72,8 @@ export function reduce(state: PanelState, message: StateMessage, receivedAt: num
         isConnected: true,
         connectionMessage: undefined,
         problem: undefined,
+        taskLog: keepsRun(state, message.run) ? state.taskLog : [],
+        taskLogOmitted: keepsRun(state, message.run) ? state.taskLogOmitted : 0,
         overrides: keepsRun(state, message.run) ? state.overrides : new Map(),
       };
     case 'run':
@@ -74,6 +84,8 @@ export function reduce(state: PanelState, message: StateMessage, receivedAt: num
         problem: keepsRun(state, message.run) ? state.problem : undefined,
         overrides: keepsRun(state, message.run) ? state.overrides : new Map(),
       };
+    case 'taskLog':
+      return addToTaskLog(state, message);
     case 'history':
       return { ...state, history: message.history };
     case 'sessions':
@@ -83,6 +95,24 @@ export function reduce(state: PanelState, message: StateMessage, receivedAt: num
     case 'connection':
       return { ...state, isConnected: message.isConnected, connectionMessage: message.message };
   }
+}
+
+function addToTaskLog(state: PanelState, message: Extract<HostMessage, { type: 'taskLog' }>): PanelState {
+  const known = message.isReset ? [] : state.taskLog;
+  const all = [...known, ...message.entries];
+  // What was skipped lies between what was known and what came: what is shown has no hole.
+  const shown = message.omitted > 0 ? message.entries : all.slice(-taskLogLimit);
+  const before = message.isReset ? 0 : state.taskLogOmitted;
+  return {
+    ...state,
+    taskLog: shown,
+    taskLogOmitted: before + message.omitted + all.length - shown.length,
+  };
+}
+
+/** A container task shows its own story; the step is there where its program prints into a terminal. */
+export function showsSteps(run: RunView): boolean {
+  return run.containerTask === undefined || run.steps.some((step) => step.terminalId !== undefined);
 }
 
 /** Before the first snapshot the overrides come from the saved state, which was checked against the run then. */
@@ -152,6 +182,13 @@ export function announcements(before: PanelState, after: PanelState): string[] {
       said.push(`Step ${step.index} of ${run.steps.length} started: ${firstLineOf(step.command)}.`);
     else if (step.status !== 'skipped')
       said.push(`Step ${step.index} ${statusWord(step.status)}${resultOf(step)}.`);
+  }
+  const lastTold = before.taskLog.at(-1)?.sequence;
+  // Of an old log nothing is read out: it was there before.
+  const told = lastTold === undefined ? [] : after.taskLog.filter(({ sequence }) => sequence > lastTold);
+  for (const { kind, level, text } of told) {
+    if (kind === 'result') said.push(`Result: ${text}.`);
+    else if (level === 'Error') said.push(`Error: ${text}.`);
   }
   if (run.isAborting && old?.isAborting === false) said.push('Aborting the run.');
   if (run.status !== old?.status) {
