@@ -206,6 +206,9 @@ async function withLimit<T>(answer: Promise<T>): Promise<T> {
 
 /** What the engine tells of itself that its types do not know. */
 interface MoreInfo {
+  readonly ID?: string;
+  readonly Name?: string;
+  readonly DockerRootDir?: string;
   readonly CgroupVersion?: string;
   readonly SecurityOptions?: readonly string[] | null;
 }
@@ -222,8 +225,12 @@ async function readInfo(docker: Dockerode, address: EngineAddress): Promise<Engi
     pids: 'PidsLimit',
     cpu: 'CpuCfsQuota',
   };
+  const kind = components.some(({ Name }) => /podman/i.test(Name)) ? 'podman' : 'docker';
+  // Several daemons of a machine may share Docker's id, and Podman makes up a new one for each answer.
+  const identity = kind === 'docker' ? info.ID : info.Name;
   return {
-    kind: components.some(({ Name }) => /podman/i.test(Name)) ? 'podman' : 'docker',
+    id: `${identity ?? ''} ${info.DockerRootDir ?? ''}`,
+    kind,
     version: version.Version,
     apiVersion: version.ApiVersion,
     address: describeAddress(address.url),

@@ -78,7 +78,7 @@ export function exitOf({ exitCode, reason, exitedAt, error }: ExitMessage): Cont
 
 /** Its socket is another machine's business, or ours already. */
 export function engineOf({ kind, ...info }: EngineMessage): EngineInfo {
-  return { ...info, kind: kind === 'podman' ? 'podman' : 'docker', socketPath: undefined };
+  return { ...info, id: info.address, kind: kind === 'podman' ? 'podman' : 'docker', socketPath: undefined };
 }
 
 export function imageOf({ createdAt, ...image }: ImageMessage): EngineImage {

@@ -2,6 +2,7 @@ import type {
   ContainerHealth,
   ContainerMount,
   ContainerState,
+  EngineInfo,
   HealthCheck,
   PortBinding,
   RestartPolicy,
@@ -12,6 +13,8 @@ import type { ResourceLimits } from '../resources.ts';
 export interface Container {
   /** The engine's own. */
   readonly id: string;
+  /** The one that has it; undefined where that is not known. */
+  readonly engine?: Pick<EngineInfo, 'id' | 'address'> | undefined;
   readonly sessionId: string;
   readonly name: string;
   readonly image: string;

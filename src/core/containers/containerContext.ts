@@ -1,5 +1,6 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
+import type { Container } from './container.ts';
 import type { ContainerParts } from '../ports/containerParts.ts';
 
 /** Error: `container_engine_missing` in a core that was made without. */
@@ -28,4 +29,10 @@ export async function attempt(
     if (failure.reason === 'container_engine_missing' || failure.reason === 'closed') throw failure;
     failures.report(failure, doing);
   }
+}
+
+/** Whether another engine than the one that is connected has it: what this one says of it means nothing then. */
+export function isElsewhere({ containers }: CoreContext, { engine }: Container): boolean {
+  const info = containers?.engine.info;
+  return info !== undefined && engine !== undefined && engine.id !== info.id;
 }

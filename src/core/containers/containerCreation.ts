@@ -117,6 +117,7 @@ export class ContainerCreation {
       try {
         const container: Container = {
           id: created.id,
+          engine: { id: info.id, address: info.address },
           sessionId: session.id,
           name: nameOf(spec),
           image: spec.image,

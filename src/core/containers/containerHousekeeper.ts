@@ -3,6 +3,7 @@ import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import type { CleanupReason } from '../events/event.ts';
 import type { Container } from './container.ts';
+import { isElsewhere } from './containerContext.ts';
 
 const intervalMs = 60_000;
 
@@ -66,7 +67,9 @@ export class ContainerHousekeeper implements Disposable {
     const { limits, clock, containers } = this.context;
     if (containers?.engine.info === undefined || limits.keepEndedContainersMs === 0) return;
     const old = newestFirst.filter(
-      (container) => clock.now() - endOf(container) > limits.keepEndedContainersMs,
+      (container) =>
+        clock.now() - endOf(container) > limits.keepEndedContainersMs &&
+        !isElsewhere(this.context, container),
     );
     for (const container of old) {
       try {

@@ -7,7 +7,7 @@ import { closedError } from '../waitFor.ts';
 import { type Container, type ContainerExit, isContainerLive } from './container.ts';
 import { ContainerCapture } from './containerCapture.ts';
 import { removeContainer, updateContainer } from './containerChanges.ts';
-import { containerParts } from './containerContext.ts';
+import { containerParts, isElsewhere } from './containerContext.ts';
 
 /** How long an ended container's output may stand still before it is taken for over. */
 const drainStillMs = 2_000;
@@ -147,7 +147,7 @@ export class ContainerKeeper implements Disposable {
   private async lookNow(id: string): Promise<void> {
     const { engine } = containerParts(this.context);
     const container = this.context.state.containers.get(id);
-    if (container === undefined || this.isDisposed) return;
+    if (container === undefined || this.isDisposed || isElsewhere(this.context, container)) return;
     let seen = await engine.inspectContainer(id);
     if (seen !== undefined && this.isEndUnderWay(container, seen))
       seen = await this.awaitEnd(container, seen);

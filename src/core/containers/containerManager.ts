@@ -22,7 +22,7 @@ import {
 } from './container.ts';
 import { updateContainer } from './containerChanges.ts';
 import { ContainerCommands, type ExecRequest } from './containerCommands.ts';
-import { containerParts } from './containerContext.ts';
+import { containerParts, isElsewhere } from './containerContext.ts';
 import { ContainerCreation } from './containerCreation.ts';
 import { notRunning } from './containerErrors.ts';
 import { ContainerHousekeeper } from './containerHousekeeper.ts';
@@ -147,7 +147,7 @@ export class ContainerManager implements Disposable {
    */
   async start(id: string): Promise<Container> {
     const info = await this.connection.ready();
-    const container = this.get(id);
+    const container = this.reachable(id);
     if (isContainerLive(container)) return container;
     if (container.config.isWarm === true) {
       throw invalidRequest(`The container "${container.name}" was made to run once. Make a new one.`);
@@ -209,7 +209,7 @@ export class ContainerManager implements Disposable {
   /** Removes it with its record. Error: `invalid_request` where it runs, unless by force. */
   async remove(id: string, options: { readonly force?: boolean | undefined } = {}): Promise<void> {
     await this.connection.ready();
-    const container = this.get(id);
+    const container = this.reachable(id);
     if (isContainerLive(container) && options.force !== true) {
       throw new OrchestratorError(
         'FAILED_PRECONDITION',
@@ -250,13 +250,13 @@ export class ContainerManager implements Disposable {
    */
   async exec(id: string, request: ExecRequest, sink: StreamSink): Promise<EngineExec> {
     await this.connection.ready();
-    return this.commands.run(this.get(id), request, sink);
+    return this.commands.run(this.reachable(id), request, sink);
   }
 
   /** Passes on input to one that was made with `openInput`. */
   async write(id: string, data: Uint8Array): Promise<void> {
     await this.connection.ready();
-    const container = this.get(id);
+    const container = this.reachable(id);
     if (!container.config.openInput) {
       throw invalidRequest(`The container "${container.name}" was made without an input.`);
     }
@@ -269,25 +269,25 @@ export class ContainerManager implements Disposable {
     checkInteger(cols, 1, 1_000, 'The number of columns');
     checkInteger(rows, 1, 1_000, 'The number of rows');
     await this.connection.ready();
-    await containerParts(this.context).engine.resizeContainer(this.get(id).id, cols, rows);
+    await containerParts(this.context).engine.resizeContainer(this.reachable(id).id, cols, rows);
   }
 
   /** Everything that the engine tells of it, values of its environment left out. */
   async inspect(id: string): Promise<unknown> {
     await this.connection.ready();
-    return containerParts(this.context).engine.inspectRaw(this.get(id).id);
+    return containerParts(this.context).engine.inspectRaw(this.reachable(id).id);
   }
 
   /** Measured over about a second. */
   async usage(id: string): Promise<ResourceUsage> {
     await this.connection.ready();
-    return containerParts(this.context).engine.usage(this.get(id).id);
+    return containerParts(this.context).engine.usage(this.reachable(id).id);
   }
 
   /** What it uses, about once a second, until the answer is disposed or it ends. */
   async watchUsage(id: string, onUsage: (usage: ResourceUsage) => void): Promise<Disposable> {
     await this.connection.ready();
-    const watch = await containerParts(this.context).engine.watchUsage(this.get(id).id, onUsage);
+    const watch = await containerParts(this.context).engine.watchUsage(this.reachable(id).id, onUsage);
     this.disposables.add(watch);
     return toDisposable(() => this.disposables.delete(watch));
   }
@@ -317,7 +317,12 @@ export class ContainerManager implements Disposable {
     }
     await this.connection.ready();
     await this.warm.removeAllOf(sessionId);
-    await Promise.all(own.map(({ id }) => this.remove(id, { force: true })));
+    await Promise.all(
+      own.map(async (container) => {
+        if (isElsewhere(this.context, container)) this.leave(container);
+        else await this.remove(container.id, { force: true });
+      }),
+    );
     await this.resources.removeAllOf(sessionId);
   }
 
@@ -329,10 +334,35 @@ export class ContainerManager implements Disposable {
     return this.engine !== undefined;
   }
 
+  /** Errors: `container_not_found`, `container_engine_missing` where another engine has it. */
+  private reachable(id: string): Container {
+    const container = this.get(id);
+    if (!isElsewhere(this.context, container)) return container;
+    throw new OrchestratorError(
+      'FAILED_PRECONDITION',
+      'container_engine_missing',
+      `The container "${container.name}" is at another engine, ${container.engine?.address ?? ''}. Connect that one to use it.`,
+    );
+  }
+
+  /** To its engine, which is not connected: once it is, what is there of a closed session is removed. */
+  private leave({ id, sessionId, name }: Container): void {
+    const scope = { sessionId, containerId: id };
+    this.context.log.commit((tx) =>
+      tx.report('container.cleanup', scope, {
+        kind: 'container',
+        name,
+        reason: 'session_closed',
+        removed: false,
+      }),
+    );
+    this.keeper.forget(id);
+  }
+
   /** One call to the engine for a container, then a look at what has come of it. */
   private async change(id: string, act: (container: Container) => Promise<void>): Promise<Container> {
     await this.connection.ready();
-    const container = this.get(id);
+    const container = this.reachable(id);
     await act(container);
     await this.keeper.refresh(id);
     return this.find(id) ?? container;

@@ -7,7 +7,7 @@ import type { SessionManager } from '../sessions/sessionManager.ts';
 import { type Container, isContainerLive } from './container.ts';
 import { createContainer } from './containerChanges.ts';
 import type { ContainerCommands } from './containerCommands.ts';
-import { attempt, containerParts } from './containerContext.ts';
+import { attempt, containerParts, isElsewhere } from './containerContext.ts';
 import type { ContainerKeeper } from './containerKeeper.ts';
 import {
   claimLabel,
@@ -102,7 +102,7 @@ export class ContainerReconciler {
 
   private mustLookAt(id: string, listed: EngineContainerSummary | undefined): boolean {
     const container = this.context.state.containers.get(id);
-    if (container === undefined) return false;
+    if (container === undefined || isElsewhere(this.context, container)) return false;
     if (listed?.state !== container.state) return true;
     return isContainerLive(listed) && !this.keeper.isHeard(id);
   }
@@ -123,11 +123,13 @@ export class ContainerReconciler {
 
   private async adopt(summary: EngineContainerSummary): Promise<void> {
     const { id, labels, image, createdAt } = summary;
-    const seen = await containerParts(this.context).engine.inspectContainer(id);
+    const { engine } = containerParts(this.context);
+    const seen = await engine.inspectContainer(id);
     if (seen === undefined) return;
     const session = await this.sessionOf(labels[sessionLabel]);
     const container: Container = {
       id,
+      engine: engine.info && { id: engine.info.id, address: engine.info.address },
       sessionId: session.id,
       name: labels[nameLabel] ?? summary.name,
       image,

@@ -128,7 +128,8 @@ export class WarmPool implements Disposable {
   }
 
   private async takeReady(request: CreateContainerRequest): Promise<Container | undefined> {
-    const specOf = await this.creation.examine(request, await this.connect());
+    const info = await this.connect();
+    const specOf = await this.creation.examine(request, info);
     const image = await containerParts(this.context).engine.inspectImage(request.image.trim());
     const program = image === undefined ? undefined : programOf(request, image);
     if (image === undefined || program === undefined) return undefined;
@@ -143,6 +144,7 @@ export class WarmPool implements Disposable {
     const { clock } = this.context;
     const container: Container = {
       id: warm.id,
+      engine: { id: info.id, address: info.address },
       sessionId: request.sessionId,
       name: nameOf(spec),
       image: spec.image,

@@ -74,6 +74,8 @@ export interface ContainerEngine extends Disposable {
 }
 
 export interface EngineInfo {
+  /** The same by whatever address it is reached, and another for any other engine. */
+  readonly id: string;
   readonly kind: 'docker' | 'podman';
   readonly version: string;
   readonly apiVersion: string;
