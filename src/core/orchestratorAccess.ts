@@ -10,6 +10,7 @@ import type {
   TerminalSnapshot,
 } from './ports/processHost.ts';
 import type { Run, RunRequest } from './runs/run.ts';
+import type { StepOutputPiece } from './runs/stepOutput.ts';
 import type { CreateSessionRequest, Session } from './sessions/session.ts';
 import type { Terminal } from './terminals/terminal.ts';
 
@@ -32,6 +33,9 @@ export interface OrchestratorAccess {
   readEvents(query: EventQuery): AsyncIterable<OrchestratorEvent>;
   /** What a run reports, from its first event to its last. An event may come twice, and then means the same. */
   followRun(run: SeenRun, signal: AbortSignal): AsyncIterable<RunReport>;
+
+  /** What a step printed that is in no terminal, an agent's or a container's, after so many bytes of it. */
+  readStepOutput(run: SeenRun, step: number, skip: number): Promise<StepOutputPiece>;
 
   /** Bytes of the record from `from` on, at most up to `to`; less where it is much. None means that there are no more. */
   readTerminal(id: string, from: number, to: number): Promise<TerminalBytes>;

@@ -235,5 +235,9 @@ describe('an agent in Python', () => {
     expect(run).toMatchObject({ taskId: ended.taskId, request: { engine: 'agent:worker' } });
     const [chunk] = tasks.readOutput(run?.taskId ?? '', 0);
     expect(Buffer.from(chunk?.data ?? []).toString()).toBe('on\n');
+    const read = (skipBytes: number) => service.readStepOutput({ runId, step: 1, skipBytes });
+    expect(await read(0)).toMatchObject({ data: Buffer.from('on\n'), position: 0, totalBytes: 3 });
+    expect(await read(1)).toMatchObject({ data: Buffer.from('n\n'), position: 1, totalBytes: 3 });
+    expect((await read(3)).data).toHaveLength(0);
   });
 });

@@ -23,6 +23,8 @@ import type {
 } from '../../core/ports/processHost.ts';
 import { workerExitedType } from '../../core/ports/processHost.ts';
 import type { Store } from '../../core/ports/store.ts';
+import { readStepOutput, type StepOutputPiece, type StepOutputPlaces } from '../../core/runs/stepOutput.ts';
+import { chunksFrom } from '../../core/tasks/task.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import { systemCode } from '../../processHost/files.ts';
 import { hostPaths } from '../../processHost/paths.ts';
@@ -118,6 +120,29 @@ export class FilesAccess implements OrchestratorAccess, Disposable {
     if (run.isLive && host !== undefined) yield* workerReports(host, store, run.id, signal);
     // One that waits for its turn has no worker yet, but a core that will give it one. Any other has ended.
     else yield* storedEvents(store, { after: 0, runId: run.id, follows: run.status === 'queued', signal });
+  }
+
+  /** Of a container only with a core: its record has one reader. */
+  async readStepOutput(run: SeenRun, step: number, skip: number): Promise<StepOutputPiece> {
+    const { containerId } = run.taskReport ?? {};
+    if (containerId !== undefined) {
+      throw new OrchestratorError(
+        'FAILED_PRECONDITION',
+        'invalid_request',
+        `What this run printed is in its container: orchestrator containers logs ${containerId.slice(0, 12)}`,
+      );
+    }
+    const { store } = this;
+    const places: StepOutputPlaces = {
+      terminals: { read: (id, from, to) => this.readTerminal(id, from, to) },
+      tasks: {
+        find: () => undefined,
+        readOutput: (id, from) =>
+          chunksFrom(store?.readTaskChunks(id, 'output', from, pieceBytes) ?? [], from),
+      },
+      containers: undefined,
+    };
+    return await readStepOutput(places, run, { step, skip, maxBytes: pieceBytes });
   }
 
   /** Straight from the disk: no process is needed, and none is disturbed. Error: `record_dropped`. */

@@ -21,11 +21,13 @@ import type {
   TerminalSnapshot,
 } from '../../core/ports/processHost.ts';
 import type { Run, RunRequest } from '../../core/runs/run.ts';
+import { readStepOutput, type StepOutputPiece } from '../../core/runs/stepOutput.ts';
 import type { CreateSessionRequest, Session } from '../../core/sessions/session.ts';
 
 import { LocalContainerTasks } from './localContainerTasks.ts';
 
 const longestRunList = 10_000;
+const pieceBytes = 1024 * 1024;
 
 /** The core of this process. */
 export class LocalAccess implements ServingOrchestrator {
@@ -86,6 +88,11 @@ export class LocalAccess implements ServingOrchestrator {
       yield event;
       if (isLastRunEvent(event)) return;
     }
+  }
+
+  readStepOutput({ id }: SeenRun, step: number, skip: number): Promise<StepOutputPiece> {
+    const { orchestrator } = this;
+    return readStepOutput(orchestrator, orchestrator.runs.get(id), { step, skip, maxBytes: pieceBytes });
   }
 
   readTerminal(id: string, from: number, to: number): Promise<TerminalBytes> {

@@ -1,7 +1,7 @@
 import { invalidRequest } from '../../core/text.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { OrchestratorAccess, SeenRun } from '../../core/orchestratorAccess.ts';
-import type { RunStepState } from '../../core/runs/run.ts';
+import { agentNameOf, type RunStepState } from '../../core/runs/run.ts';
 import { withAccess } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { exitCode } from '../exitCodes.ts';
@@ -73,7 +73,7 @@ export function printLogs(context: CommandContext, options: LogsOptions): Promis
       return finish();
     }
     for (const step of run.steps) {
-      if (options.step === undefined || options.step === step.index) await readStep(access, step, sink);
+      if (options.step === undefined || options.step === step.index) await readStep(access, run, step, sink);
     }
     return finish();
   });
@@ -113,17 +113,45 @@ async function followOutput(
     onLost: tellLost,
     onError: (error) => failure.reject(error),
   });
+  const hasShell = agentNameOf(run.request) === undefined && run.request.containerTaskId === undefined;
   const show = async (): Promise<void> => {
-    for await (const report of access.followRun(run, signal)) feedRunOutput(output, report);
+    let copied = 0;
+    for await (const report of access.followRun(run, signal)) {
+      feedRunOutput(output, report);
+      // What an agent or a container prints is in no terminal: it is looked for with each report.
+      if (!hasShell) copied = await copyStep(access, run, 1, copied, sink);
+    }
     if (!signal.aborted) await output.finish();
   };
   await Promise.race([show(), failure.promise]);
 }
 
+/** What a step has printed elsewhere than in a terminal, from `skip` on. @returns how much of it there was before the end. */
+async function copyStep(
+  access: OrchestratorAccess,
+  run: SeenRun,
+  step: number,
+  skip: number,
+  sink: RecordSink,
+): Promise<number> {
+  for (let at = skip; ; ) {
+    const { position, data } = await access.readStepOutput(run, step, at);
+    if (data.byteLength === 0) return at;
+    if (position > at) sink.onDropped(at, position);
+    await sink.onData(data);
+    at = position + data.byteLength;
+  }
+}
+
 /** What the record has of a step's output. */
-async function readStep(access: OrchestratorAccess, step: RunStepState, sink: RecordSink): Promise<void> {
+async function readStep(
+  access: OrchestratorAccess,
+  run: SeenRun,
+  step: RunStepState,
+  sink: RecordSink,
+): Promise<void> {
   const { output, index, exitCode } = step;
-  if (output === undefined) return;
+  if (output === undefined) return await copyStep(access, run, index, 0, sink).then(() => undefined);
   const { terminalId, from, to } = output;
   if (exitCode !== undefined) {
     await readRecord(access, terminalId, from, to, sink);

@@ -18,6 +18,7 @@ import type {
   TerminalSnapshot,
 } from '../../core/ports/processHost.ts';
 import type { Run, RunnerResult, RunRequest } from '../../core/runs/run.ts';
+import type { StepOutputPiece } from '../../core/runs/stepOutput.ts';
 import type { CreateSessionRequest, Session } from '../../core/sessions/session.ts';
 import { EventServiceDefinition } from '../../protocol/gen/event/v1/event.ts';
 import {
@@ -119,6 +120,15 @@ export class RemoteAccess implements ServingOrchestrator, Disposable {
       yield event;
       if (isLastRunEvent(event)) return;
     }
+  }
+
+  async readStepOutput({ id }: SeenRun, step: number, skip: number): Promise<StepOutputPiece> {
+    const { data, position, totalBytes } = await this.runs.readStepOutput({
+      runId: id,
+      step,
+      skipBytes: skip,
+    });
+    return { data, position, total: totalBytes };
   }
 
   async readTerminal(id: string, from: number, to: number): Promise<TerminalBytes> {

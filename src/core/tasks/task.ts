@@ -151,3 +151,11 @@ export function isTaskEnded(task: AgentTask): boolean {
 export function boundAgent(task: AgentTask): string | undefined {
   return 'agentId' in task.target ? task.target.agentId : undefined;
 }
+
+/** The chunks without what lies before the offset. */
+export function chunksFrom(chunks: readonly TaskChunk[], from: number): TaskChunk[] {
+  return chunks.map((chunk) => {
+    const skip = from - chunk.offset;
+    return skip <= 0 ? chunk : { ...chunk, offset: from, data: chunk.data.subarray(skip) };
+  });
+}

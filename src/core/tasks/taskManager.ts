@@ -8,6 +8,7 @@ import type { SessionManager } from '../sessions/sessionManager.ts';
 import { waitFor } from '../waitFor.ts';
 import {
   type AgentTask,
+  chunksFrom,
   type CreateTaskRequest,
   isTaskEnded,
   type TaskChunk,
@@ -178,13 +179,13 @@ export class TaskManager implements Disposable {
    */
   readOutput(id: string, from: number): TaskChunk[] {
     this.get(id);
-    return trimmed(this.context.store.readTaskChunks(id, 'output', from, readLimit), from);
+    return chunksFrom(this.context.store.readTaskChunks(id, 'output', from, readLimit), from);
   }
 
   /** As `readOutput`; of input nothing is dropped. */
   readInput(id: string, from: number): TaskChunk[] {
     this.get(id);
-    return trimmed(this.context.store.readTaskChunks(id, 'input', from, readLimit), from);
+    return chunksFrom(this.context.store.readTaskChunks(id, 'input', from, readLimit), from);
   }
 
   /** Calls with the task as it is, then after each stored change. Error: `task_not_found`. */
@@ -210,12 +211,4 @@ export class TaskManager implements Disposable {
   dispose(): void {
     this.disposables.dispose();
   }
-}
-
-/** The chunks without what lies before the offset. */
-function trimmed(chunks: readonly TaskChunk[], from: number): TaskChunk[] {
-  return chunks.map((chunk) => {
-    const skip = from - chunk.offset;
-    return skip <= 0 ? chunk : { ...chunk, offset: from, data: chunk.data.subarray(skip) };
-  });
 }

@@ -3,6 +3,7 @@ import { invalidRequest } from '../../../core/text.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import { isRunEnded, type Run } from '../../../core/runs/run.ts';
+import { readStepOutput } from '../../../core/runs/stepOutput.ts';
 import { mayTouch, permissionDenied } from '../../../core/terminals/owners.ts';
 import { RunServiceDefinition } from '../../../protocol/gen/run/v1/run.ts';
 import { type CallContext, implement, type ServiceImplementation } from '../rpcHandlers.ts';
@@ -17,7 +18,7 @@ const largestPage = 1_000;
 
 /** Runs over gRPC. An agent changes only runs that it or one below it has started; everyone may look. */
 export function runService(orchestrator: Orchestrator): ServiceImplementation {
-  const { runs, terminals } = orchestrator;
+  const { runs } = orchestrator;
 
   const find = (id: string): Run => runs.get(required(id, 'run_id'));
   const findOwn = (id: string, { principal }: CallContext): Run => {
@@ -69,14 +70,12 @@ export function runService(orchestrator: Orchestrator): ServiceImplementation {
       return { run: runMessage(run), result: run.result === undefined ? undefined : { ...run.result } };
     },
     readStepOutput: async ({ runId, step, skipBytes }) => {
-      const state = find(runId).steps[step - 1];
-      if (state === undefined) throw invalidRequest(`There is no step ${step}; steps are counted from 1.`);
-      const { output } = state;
-      if (output === undefined) return { data: new Uint8Array(), position: skipBytes, totalBytes: 0 };
-      const { terminalId, from, to } = output;
-      const start = Math.min(from + skipBytes, to);
-      const piece = await terminals.read(terminalId, start, Math.min(to, start + longestRead));
-      return { data: piece.data, position: Math.min(piece.from, to) - from, totalBytes: to - from };
+      const { data, position, total } = await readStepOutput(orchestrator, find(runId), {
+        step,
+        skip: skipBytes,
+        maxBytes: longestRead,
+      });
+      return { data, position, totalBytes: total };
     },
   });
 }
