@@ -232,8 +232,10 @@ export class ReadyWorkbench implements Place, Disposable {
     historyTree.update(buildHistoryRows(input));
     const { search } = this.history;
     historyView.description = search === '' ? '' : `"${search}"`;
-    historyView.message =
+    const message =
       search !== '' && input.runs.length === 0 ? `No finished run has "${search}" in its commands.` : '';
+    // Setting it anew is a change of the tree for VS Code, which draws nothing while such changes come without a pause.
+    if (message !== (historyView.message ?? '')) historyView.message = message;
     void setContext(contextKeys.hasHistorySearch, search !== '');
   }
 

@@ -7,18 +7,19 @@ const patienceMs = 5_000;
 /** Says above the tree when its containers are shown from memory, because no engine answers. */
 export class EngineNotice implements Disposable {
   private readonly containers: LiveContainers;
-  private readonly show: (message: string) => void;
+  private readonly draw: (message: string) => void;
+  private shown = '';
   private readonly resources = new DisposableStore();
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(containers: LiveContainers, show: (message: string) => void) {
+  constructor(containers: LiveContainers, draw: (message: string) => void) {
     this.containers = containers;
-    this.show = show;
+    this.draw = draw;
     this.resources.add(containers.onDidChangeEngine(() => this.update()));
     this.resources.add(
       toDisposable(() => {
         clearTimeout(this.timer);
-        show('');
+        this.show('');
       }),
     );
     this.update();
@@ -36,6 +37,13 @@ export class EngineNotice implements Disposable {
     this.timer ??= setTimeout(() => {
       this.show('The container engine does not answer. Containers are shown as they were last seen.');
     }, patienceMs);
+  }
+
+  /** VS Code takes each message for a change of the tree, and draws nothing while such changes come without a pause. */
+  private show(message: string): void {
+    if (message === this.shown) return;
+    this.shown = message;
+    this.draw(message);
   }
 
   dispose(): void {
