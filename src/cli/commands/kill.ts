@@ -2,31 +2,21 @@ import { OrchestratorError } from '../../base/errors.ts';
 import type { OrchestratorAccess } from '../../core/orchestratorAccess.ts';
 import { withAccess } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
-import { exitCode, exitCodeOfError } from '../exitCodes.ts';
+import { forEachId } from '../eachId.ts';
 import { findThing, type FoundThing } from '../findThing.ts';
 
 /** Ends terminals and aborts runs; each one is tried. Answers with the code of the first that failed. */
 export function killAll(context: CommandContext, ids: readonly string[]): Promise<number> {
   return withAccess(context, async (access) => {
-    const { out, err, isJson, stateDir } = context;
-    let code: number = exitCode.ok;
-    for (const id of ids) {
-      try {
-        const found = await findThing(access, stateDir, id);
-        await kill(access, found);
-        const done = found.kind === 'run' ? 'aborted' : 'ended';
-        await (isJson
-          ? out.writeJson({ id: found.id, kind: found.kind, result: done })
-          : out.writeLine(`${found.kind} ${found.id} ${done}`));
-      } catch (error) {
-        const shape = OrchestratorError.from(error).toShape();
-        code ||= exitCodeOfError(error);
-        await (isJson
-          ? out.writeJson({ id, error: shape })
-          : err.writeLine(`orchestrator: ${shape.message}`));
-      }
-    }
-    return code;
+    const { out, isJson, stateDir } = context;
+    return await forEachId(context, ids, async (id) => {
+      const found = await findThing(access, stateDir, id);
+      await kill(access, found);
+      const done = found.kind === 'run' ? 'aborted' : 'ended';
+      await (isJson
+        ? out.writeJson({ id: found.id, kind: found.kind, result: done })
+        : out.writeLine(`${found.kind} ${found.id} ${done}`));
+    });
   });
 }
 

@@ -10,7 +10,8 @@ import { noSuchTask } from '../../core/containerTasks/taskFailures.ts';
 import type { OrchestratorAccess, RunReport } from '../../core/orchestratorAccess.ts';
 import { withAccess, withServing } from '../access/openAccess.ts';
 import type { CommandContext } from '../commandContext.ts';
-import { exitCode, exitCodeOfError } from '../exitCodes.ts';
+import { forEachId } from '../eachId.ts';
+import { exitCode } from '../exitCodes.ts';
 import { formatDuration } from '../output/format.ts';
 import { formatTable } from '../output/table.ts';
 import { sessionOfDirectory } from '../sessionOfDirectory.ts';
@@ -132,21 +133,11 @@ function forEach(
   act: (tasks: ContainerTaskAccess, id: string) => Promise<unknown>,
 ): Promise<number> {
   return withServing(context, async ({ containerTasks }) => {
-    const { out, err, isJson } = context;
-    let code: number = exitCode.ok;
-    for (const id of ids) {
-      try {
-        await act(containerTasks, id);
-        await (isJson ? out.writeJson({ id, result }) : out.writeLine(`task ${id} ${result}`));
-      } catch (error) {
-        const shape = OrchestratorError.from(error).toShape();
-        code ||= exitCodeOfError(error);
-        await (isJson
-          ? out.writeJson({ id, error: shape })
-          : err.writeLine(`orchestrator: ${shape.message}`));
-      }
-    }
-    return code;
+    const { out, isJson } = context;
+    return await forEachId(context, ids, async (id) => {
+      await act(containerTasks, id);
+      await (isJson ? out.writeJson({ id, result }) : out.writeLine(`task ${id} ${result}`));
+    });
   });
 }
 

@@ -1,7 +1,23 @@
 import type { LogTransaction } from '../events/logTransaction.ts';
+import type { EngineInfo } from '../ports/containerEngine.ts';
 import type { Container } from './container.ts';
 
 /** The changes of a container, each with its event, for transactions of any manager. */
+
+/** What is known of one that was just made, or found, before it was looked at. @param engine that has it */
+export function newContainer(
+  engine: EngineInfo | undefined,
+  facts: Pick<Container, 'id' | 'sessionId' | 'name' | 'image' | 'config' | 'createdAt' | 'warnings'>,
+): Container {
+  return {
+    ...facts,
+    engine: engine && { id: engine.id, address: engine.address },
+    state: 'created',
+    health: 'none',
+    ports: [],
+    addresses: {},
+  };
+}
 
 export function createContainer(tx: LogTransaction, container: Container, claimId?: string): void {
   const { name, image } = container;

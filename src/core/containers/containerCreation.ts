@@ -5,7 +5,7 @@ import { isSessionOpen, type Session } from '../sessions/session.ts';
 import { touchSession } from '../sessions/sessionChanges.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { Container, ContainerConfig, CreateContainerRequest } from './container.ts';
-import { createContainer } from './containerChanges.ts';
+import { createContainer, newContainer } from './containerChanges.ts';
 import { containerParts } from './containerContext.ts';
 import { checkMounts, policyViolation } from './containerPolicy.ts';
 import { containerSpec, nameOf } from './containerSpec.ts';
@@ -115,20 +115,15 @@ export class ContainerCreation {
       const { spec, config } = specOf(claimId);
       const created = await engine.createContainer(spec);
       try {
-        const container: Container = {
+        const container = newContainer(info, {
           id: created.id,
-          engine: { id: info.id, address: info.address },
           sessionId: session.id,
           name: nameOf(spec),
           image: spec.image,
-          state: 'created',
-          health: 'none',
           config,
           createdAt: clock.now(),
-          ports: [],
-          addresses: {},
           warnings: created.warnings,
-        };
+        });
         return log.commit((tx) => {
           createContainer(tx, container, claimId);
           touchSession(tx, this.openSession(session.id), clock.now());

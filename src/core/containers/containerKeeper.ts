@@ -149,6 +149,8 @@ export class ContainerKeeper implements Disposable {
     const container = this.context.state.containers.get(id);
     if (container === undefined || this.isDisposed || isElsewhere(this.context, container)) return;
     let seen = await engine.inspectContainer(id);
+    // It is on its way out, and will be found gone: nothing to tell of it until then.
+    if (seen?.state === 'removing') return;
     if (seen !== undefined && this.isEndUnderWay(container, seen))
       seen = await this.awaitEnd(container, seen);
     if (seen === undefined) {

@@ -4,8 +4,8 @@ import type { EngineContainerSummary } from '../ports/containerEngine.ts';
 import { noResourceLimits } from '../resources.ts';
 import { isSessionOpen, type Session } from '../sessions/session.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
-import { type Container, isContainerLive } from './container.ts';
-import { createContainer } from './containerChanges.ts';
+import { isContainerLive } from './container.ts';
+import { createContainer, newContainer } from './containerChanges.ts';
 import type { ContainerCommands } from './containerCommands.ts';
 import { attempt, containerParts, isElsewhere } from './containerContext.ts';
 import type { ContainerKeeper } from './containerKeeper.ts';
@@ -127,14 +127,11 @@ export class ContainerReconciler {
     const seen = await engine.inspectContainer(id);
     if (seen === undefined) return;
     const session = await this.sessionOf(labels[sessionLabel]);
-    const container: Container = {
+    const container = newContainer(engine.info, {
       id,
-      engine: engine.info && { id: engine.info.id, address: engine.info.address },
       sessionId: session.id,
       name: labels[nameLabel] ?? summary.name,
       image,
-      state: 'created',
-      health: 'none',
       createdAt,
       config: {
         entrypoint: [],
@@ -152,10 +149,8 @@ export class ContainerReconciler {
         tty: seen.tty,
         openInput: false,
       },
-      ports: [],
-      addresses: {},
       warnings: [],
-    };
+    });
     this.context.log.commit((tx) => {
       if (tx.get('container', id) === undefined) createContainer(tx, container);
     });

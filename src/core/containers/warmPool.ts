@@ -5,7 +5,7 @@ import { isSessionOpen } from '../sessions/session.ts';
 import { touchSession } from '../sessions/sessionChanges.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { Container, CreateContainerRequest } from './container.ts';
-import { createContainer } from './containerChanges.ts';
+import { createContainer, newContainer } from './containerChanges.ts';
 import { containerParts } from './containerContext.ts';
 import type { ContainerCreation } from './containerCreation.ts';
 import { nameOf } from './containerSpec.ts';
@@ -142,20 +142,15 @@ export class WarmPool implements Disposable {
     // From here on it counts as one that the session has.
     this.claims.turnInto('container', warm.claimId);
     const { clock } = this.context;
-    const container: Container = {
+    const container = newContainer(info, {
       id: warm.id,
-      engine: { id: info.id, address: info.address },
       sessionId: request.sessionId,
       name: nameOf(spec),
       image: spec.image,
-      state: 'created',
-      health: 'none',
       config: { ...config, isWarm: true },
       createdAt: clock.now(),
-      ports: [],
-      addresses: {},
       warnings: warm.warnings,
-    };
+    });
     return this.use(warm, container, startScript(program, request.env ?? {}));
   }
 

@@ -1,3 +1,4 @@
+import { joinBytes } from '../../base/bytes.ts';
 import type { ContainerOutput } from '../containers/containerOutput.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
@@ -43,7 +44,7 @@ export async function readStepOutput(
     const { taskId, from, to } = taskOutput;
     const end = places.tasks.find(taskId)?.outputEnd ?? to;
     const chunks = end > from + skip ? places.tasks.readOutput(taskId, from + skip) : [];
-    const data = joined(chunks.map((chunk) => chunk.data)).subarray(0, maxBytes);
+    const data = joinBytes(chunks.map((chunk) => chunk.data)).subarray(0, maxBytes);
     return { position: (chunks[0]?.offset ?? from + skip) - from, data, total: end - from };
   }
   const { containerId } = run.taskReport ?? {};
@@ -67,15 +68,5 @@ async function containerPiece(
     bytes += data.byteLength;
     if (bytes >= maxBytes) break;
   }
-  return { position, data: joined(parts).subarray(0, maxBytes), total: output.end(id) };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
+  return { position, data: joinBytes(parts).subarray(0, maxBytes), total: output.end(id) };
 }

@@ -1,3 +1,5 @@
+import { joinBytes } from '../../base/bytes.ts';
+
 /**
  * Finds marks of the shell-integration family in a terminal's byte stream: `ESC ] 133 ; <body>`, ended by BEL or ST,
  * wherever the stream is cut into chunks. Whether a body is a mark is up to the reader: one that asks for a nonce takes
@@ -35,7 +37,7 @@ export class Osc133Parser<M> {
 
   /** Takes the next bytes. @returns the marks that these bytes complete, in order. */
   push(chunk: Uint8Array): M[] {
-    const bytes = this.held.length === 0 ? chunk : concat(this.held, chunk);
+    const bytes = this.held.length === 0 ? chunk : joinBytes([this.held, chunk]);
     const base = this.settledOffset;
     this.end += chunk.length;
     this.held = empty;
@@ -101,11 +103,4 @@ function findTerminator(bytes: Uint8Array, start: number): Terminator | 'none' |
 
 function asciiOf(bytes: Uint8Array, from: number, to: number): string {
   return String.fromCharCode(...bytes.subarray(from, to));
-}
-
-function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(first.length + second.length);
-  joined.set(first);
-  joined.set(second, first.length);
-  return joined;
 }
