@@ -74,7 +74,17 @@ export interface RunRequest {
   readonly containerTaskId?: string | undefined;
   /** Who asked: a label, never an identity. */
   readonly requestedBy?: string | undefined;
+  /** Among those that wait for their turn, higher ones go first; `medium` when missing. */
+  readonly priority?: RunPriority | undefined;
+  /** Whoever starts runs gives each a key: a second request with the key of a stored run answers with that run. */
+  readonly idempotencyKey?: string | undefined;
+  /** What kind of task it is (`code`, `research` …), for those who list runs. */
+  readonly taskType?: string | undefined;
+  /** Handed through to engines that know what to do with it, and to whoever lists runs. Plain JSON, at most 64 KiB. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
 }
+
+export type RunPriority = 'low' | 'medium' | 'high' | 'critical';
 
 /** A step as the panel, the tree and the CLI show it: folded from the run's events by runs/reducer.ts. */
 export interface RunStepState {

@@ -73,6 +73,20 @@ export interface RunEventData extends ContainerTaskEventData {
     readonly action: string;
     readonly completion_reason: 'DONE' | 'FAIL' | null;
   };
+  /** What a model or a coding agent says and thinks, as it comes; `source` is the contract's, `worker.generator`. */
+  'worker.generator.output.delta': ModelDelta;
+  'worker.generator.reasoning.delta': ModelDelta;
+  /** A tool is called; `server` is the agent itself where the tool is its own. `call_id` and `arguments` are ours. */
+  'mcp.call.started': ToolCallFacts & { readonly arguments: unknown };
+  'mcp.call.completed': ToolCallFacts & { readonly response: unknown };
+  'mcp.call.failed': ToolCallFacts & { readonly error: string };
+  /** Tokens and cost since the last one (ours). */
+  'runner.usage': {
+    readonly input_tokens: number;
+    readonly output_tokens: number;
+    /** US dollars; null where nobody says. */
+    readonly cost_usd: number | null;
+  };
   'runner.abort.requested': { readonly reason: string };
   'runner.completed': {
     readonly status: RunnerResult['status'];
@@ -88,6 +102,21 @@ export interface RunEventData extends ContainerTaskEventData {
   /** Only for what is no result: the worker crashed, the host was lost, the shell could not be started. */
   'response.failed': { readonly error: string; readonly reason: string };
   error: { readonly error: string; readonly reason: string };
+}
+
+interface ModelDelta {
+  readonly source: 'worker.generator';
+  readonly step: number;
+  /** At most 64 KiB; joined up to 16 ms. */
+  readonly text: string;
+}
+
+interface ToolCallFacts {
+  readonly step: number;
+  readonly server: string;
+  readonly tool: string;
+  /** One call's events have the same. */
+  readonly call_id: string;
 }
 
 export type RunEventType = keyof RunEventData;
