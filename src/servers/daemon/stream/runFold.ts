@@ -110,7 +110,10 @@ function addedBy(before: Run, after: Run, { type, data }: OrchestratorEvent): Ou
   return { place: output.place, step, start: output.from, from, to: output.to, isLast };
 }
 
-function placeOf({ output, taskOutput }: RunStepState):
+function placeOf({
+  output,
+  taskOutput,
+}: RunStepState):
   | { readonly key: string; readonly place: OutputRange['place']; readonly from: number; readonly to: number }
   | undefined {
   if (output !== undefined) {

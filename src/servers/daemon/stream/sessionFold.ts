@@ -107,7 +107,8 @@ export function looksOther(before: SessionFacts | undefined, after: SessionFacts
 
 export function sessionStatusOf({ isClosing, live, task }: SessionFacts): DaemonSessionStatus {
   if (isClosing) return 'terminated';
-  if (live.size > 0) return [...live.values()].some((start) => start !== undefined) ? 'running' : 'initializing';
+  if (live.size > 0)
+    return [...live.values()].some((start) => start !== undefined) ? 'running' : 'initializing';
   if (task === undefined) return 'initializing';
   return task.status === 'completed' ? 'completed' : 'failed';
 }
