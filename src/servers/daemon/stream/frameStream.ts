@@ -168,8 +168,10 @@ export class FrameStream implements Disposable {
         for (const event of page.events) {
           const plan = planner.plan(event);
           const isWanted = (audience: Audience): boolean => this.isWantedLive(audience);
-          for await (const frames of readFrames(this.places, plan, -1, isWanted)) this.push(frames);
-          // What was read of it is never read again, whatever fails after it.
+          // After an error it may have been read in part.
+          const done = this.waiting.at(-1)?.frame ?? this.place;
+          const afterPart = done.seq === event.sequence ? done.part : -1;
+          for await (const frames of readFrames(this.places, plan, afterPart, isWanted)) this.push(frames);
           cursor = event.sequence;
         }
         cursor = page.readTo;
