@@ -145,10 +145,12 @@ export function serveClient(link: ClientLink, parts: ClientSessionParts): Client
         watchPlace(request, started.sessionId, started.taskId);
         return { type: 'task_executing', ...started };
       }),
-    stop_session: async ({ payload }) => ({
-      type: 'session_status_update',
-      session: await calls.stop(payload.sessionId),
-    }),
+    stop_session: async ({ payload }) => {
+      const session = await calls.stop(payload.sessionId);
+      // Contract 002, section 3: to everybody first, then once more to the sender.
+      await frames.reached(events.lastSequence);
+      return { type: 'session_status_update', session };
+    },
     subscribe: ({ payload }) => {
       subscribe(changeOf(payload));
       return subscribed('subscribed');

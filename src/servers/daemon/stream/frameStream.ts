@@ -60,6 +60,8 @@ export class FrameStream implements Disposable {
   private place: StreamPlace;
   private waiting: ReadFrame[] = [];
   private waitingSize = 0;
+  /** Who waits for the stream to have come to a place. */
+  private arrivals: { readonly sequence: number; readonly resolve: () => void }[] = [];
 
   constructor(orchestrator: Orchestrator, logger: Logger) {
     this.orchestrator = orchestrator;
@@ -115,6 +117,12 @@ export class FrameStream implements Disposable {
     };
   }
 
+  /** Resolves when everything up to a sequence was handed to those who keep up, or the stream has ended. */
+  async reached(sequence: number): Promise<void> {
+    if (this.isOver || this.place.seq >= sequence) return;
+    await new Promise<void>((resolve) => this.arrivals.push({ sequence, resolve }));
+  }
+
   /** At most so many frames behind a place, for those who poll. */
   async read(
     after: StreamPlace,
@@ -152,6 +160,7 @@ export class FrameStream implements Disposable {
     this.bell.ring();
     for (const client of this.clients) client.state = 'ended';
     this.clients.clear();
+    for (const { resolve } of this.arrivals) resolve();
   }
 
   private async followLog(): Promise<void> {
@@ -176,12 +185,21 @@ export class FrameStream implements Disposable {
         }
         cursor = page.readTo;
         this.flush({ seq: cursor, part: wholeEvent });
+        this.tellArrivals();
       } catch (error) {
         if (this.isOver) return;
         this.logger.error('The daemon could not read the event log', error);
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
     }
+  }
+
+  private tellArrivals(): void {
+    const { seq } = this.place;
+    const arrived = this.arrivals.filter(({ sequence }) => sequence <= seq);
+    if (arrived.length === 0) return;
+    this.arrivals = this.arrivals.filter(({ sequence }) => sequence > seq);
+    for (const { resolve } of arrived) resolve();
   }
 
   private isWantedLive(audience: Audience): boolean {
