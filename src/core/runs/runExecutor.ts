@@ -45,7 +45,7 @@ export class RunExecutor implements RunEngine, Disposable {
   constructor(context: CoreContext, terminals: PtyManager) {
     this.context = context;
     this.terminals = terminals;
-    this.workers = new RunWorkers(context.environment);
+    this.workers = new RunWorkers(context);
     this.ingest = new WorkerIngest(context, terminals.reconciler, {
       onRunEnded: (run) => this.runEnded(run),
       onWorkerExited: (id) => void this.release(id),
