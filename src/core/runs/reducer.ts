@@ -1,6 +1,13 @@
 import { reduceTaskReport } from '../containerTasks/taskReport.ts';
 import type { OrchestratorEvent } from '../events/event.ts';
-import { isRunEnded, type Run, type RunnerResult, type RunStatus, type RunStepState, type RunUsage } from './run.ts';
+import {
+  isRunEnded,
+  type Run,
+  type RunnerResult,
+  type RunStatus,
+  type RunStepState,
+  type RunUsage,
+} from './run.ts';
 import * as payload from './runPayloads.ts';
 
 /**

@@ -46,6 +46,8 @@ export async function checkRunRequest(
   const named = request.sessionId === undefined ? undefined : sessions.getOpen(request.sessionId);
   const engine = request.engine ?? (named === undefined ? 'shell' : engineOfSession(named));
   const agentName = agentNameOf({ ...request, engine });
+  const codingAgent = codingAgentOf({ ...request, engine });
+  if (agentName === undefined && codingAgent === undefined && engine !== 'shell') throw unknownEngine(engine);
   const commands = commandsOf(request, engine !== 'shell');
   const cwd = request.cwd ?? named?.cwd ?? environment.defaultDirectory();
   const finish = async (directory: string, found: Partial<RunRequest>): Promise<CheckedRun> => {
@@ -60,13 +62,11 @@ export async function checkRunRequest(
   }
   await checkDirectory(environment, cwd);
   const env = environment.childEnvironment(request.env, { isWhole: request.isEnvWhole });
-  const codingAgent = codingAgentOf({ ...request, engine });
   if (codingAgent !== undefined) {
     agentSettings(request, context.limits.allowsAgentBypass);
     await resolveAgentProgram(environment, codingAgent, env, cwd);
     return finish(cwd, { engine, cwd });
   }
-  if (engine !== 'shell') throw unknownEngine(engine);
   return finish(cwd, { cwd, shell: await resolveShell(environment, request.shell, env, cwd) });
 }
 
@@ -84,7 +84,9 @@ function checkRunFields(request: RunRequest): void {
   if (rows !== undefined) checkInteger(rows, 1, sizeLimit, 'The number of rows');
   if (timeoutMs !== undefined) checkInteger(timeoutMs, 1, timeoutLimitMs, 'The time limit in milliseconds');
   if (priority !== undefined && !Object.hasOwn(priorities, priority)) {
-    throw invalidRequest(`There is no priority "${priority}". There are ${Object.keys(priorities).join(', ')}.`);
+    throw invalidRequest(
+      `There is no priority "${priority}". There are ${Object.keys(priorities).join(', ')}.`,
+    );
   }
   checkRequestKey(idempotencyKey);
   if (taskType !== undefined && taskType.length > nameLimit) {
