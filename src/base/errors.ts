@@ -30,6 +30,7 @@ export type ErrorReason =
   | 'task_empty'
   | 'directory_missing'
   | 'shell_missing'
+  | 'program_missing'
   | 'session_not_found'
   | 'session_closed'
   | 'session_inactive'

@@ -1,6 +1,10 @@
 export interface OrchestratorLimits {
   /** Workers at a time, 1 or more; further runs wait in the order of their start. Default 8. */
   readonly maxConcurrentRuns: number;
+  /** Sessions that have running runs at a time, 1 or more; runs of further ones wait. Default 100. */
+  readonly maxActiveSessions: number;
+  /** Whether a run may ask its coding agent to bypass its permissions. Default false: only the owner may say so. */
+  readonly allowsAgentBypass: boolean;
   /** Open sessions. Default 1,000. */
   readonly maxSessions: number;
   /** After so long untouched and with nothing running in it a session is idle, in milliseconds. Default 10 minutes. */
@@ -49,6 +53,8 @@ export interface OrchestratorLimits {
 
 export const defaultLimits: OrchestratorLimits = {
   maxConcurrentRuns: 8,
+  maxActiveSessions: 100,
+  allowsAgentBypass: false,
   maxContainerTasks: 64,
   maxSessions: 1_000,
   sessionIdleMs: 10 * 60 * 1_000,

@@ -29,6 +29,7 @@ import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
 import { SessionKeeper } from './sessions/sessionKeeper.ts';
 import { SessionManager } from './sessions/sessionManager.ts';
+import { readStatistics, settleTotals, type Statistics } from './statistics.ts';
 import { releaseTasks } from './tasks/taskChanges.ts';
 import { TaskManager } from './tasks/taskManager.ts';
 import { PtyManager } from './terminals/ptyManager.ts';
@@ -117,11 +118,11 @@ export class Orchestrator {
     const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) => {
       settleAgentRuns(tx, clock.now());
       settleSessions(tx, state, clock.now());
+      settleTotals(tx, state);
     };
     const log = this.disposables.add(new EventLog({ store, state, clock, logger, settle }));
     const failures = this.disposables.add(new Failures(clock, logger));
-    const limits = this.limits;
-    Object.assign(limits, dependencies.limits);
+    const limits = Object.assign(this.limits, dependencies.limits);
     this.context = {
       store,
       state,
@@ -175,20 +176,11 @@ export class Orchestrator {
     });
     this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals, this.tasks));
     const { sessions, messages, runs, conversations, terminals, tasks } = this;
-    this.chat = new Chat({
-      context: this.context,
-      events: log,
-      sessions,
-      messages,
-      runs,
-      conversations,
-      terminals,
-      tasks,
-    });
+    const parts = { context: this.context, sessions, messages, runs, conversations, terminals, tasks };
+    this.chat = new Chat({ ...parts, events: log });
     this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
     const { containerTaskPlaces: places } = dependencies;
     if (places !== undefined) {
-      const { sessions, runs } = this;
       this.containerTasks = this.disposables.add(
         new ContainerTaskManager(this.context, {
           sessions,
@@ -238,6 +230,11 @@ export class Orchestrator {
     const runningRuns = Math.min(liveRuns, this.runs.runningCount);
     const liveTerminals = this.terminals.list().filter((terminal) => terminal.state !== 'exited').length;
     return { runningRuns, liveTerminals, queuedRuns: liveRuns - runningRuns };
+  }
+
+  /** What it does, and has done over the life of its store. */
+  statistics(): Statistics {
+    return readStatistics(this.context.state, this.context.store.totals());
   }
 
   /** The program in the foreground, by terminal id, where the machine tells. Nothing is started to find out. */

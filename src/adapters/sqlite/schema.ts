@@ -134,6 +134,34 @@ const migrations: readonly string[] = [
     json TEXT NOT NULL
   ) STRICT;
   `,
+  // Keys of requests, and what is counted over the life of the store: begun with what there is of it.
+  `
+  CREATE TABLE request_key (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    id TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX request_key_by_time ON request_key (time);
+
+  CREATE TABLE total (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO total (name, value)
+  SELECT 'sessions', count(*) FROM session
+  UNION ALL SELECT 'endedRuns', count(*) FROM run WHERE is_live = 0
+  UNION ALL SELECT 'succeededRuns', count(*) FROM run
+    WHERE json_valid(json) AND json_extract(json, '$.status') = 'succeeded'
+  UNION ALL SELECT 'tokens', 0
+  UNION ALL SELECT 'timedRuns', count(*) FROM run
+    WHERE is_live = 0 AND json_valid(json) AND json_extract(json, '$.startedAt') IS NOT NULL
+      AND json_extract(json, '$.endedAt') IS NOT NULL
+  UNION ALL SELECT 'runMs', CAST(ifnull(sum(max(0,
+      json_extract(json, '$.endedAt') - json_extract(json, '$.startedAt'))), 0) AS INTEGER)
+    FROM run WHERE is_live = 0 AND json_valid(json);
+  `,
 ];
 
 export const schemaVersion = migrations.length;

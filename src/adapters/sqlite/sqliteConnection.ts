@@ -6,9 +6,11 @@ import type {
   EventFilter,
   MessageFilter,
   RunFilter,
+  KeyedKind,
   Store,
   StoredKind,
   StoredKinds,
+  StoreTotals,
   StoreTransaction,
 } from '../../core/ports/store.ts';
 import { isRunEnded, type Run } from '../../core/runs/run.ts';
@@ -21,22 +23,11 @@ import {
   type TaskFilter,
 } from '../../core/tasks/task.ts';
 import { corruptStore, isCorruption, sqliteError } from './sqliteErrors.ts';
-
-type Row = Record<string, SQLOutputValue>;
+import { addToTotals, readRequestKey, readTotals, setRequestKey } from './sqliteRequests.ts';
+import { numberOf, type Row, type Statements, storedKinds, textOf, whereClause } from './sqliteRows.ts';
 
 const eventPageLimit = 10_000;
 const taskPage = 1_000;
-
-const storedKinds = [
-  'session',
-  'terminal',
-  'run',
-  'agent',
-  'task',
-  'container',
-  'engineClaim',
-  'containerTask',
-] as const satisfies readonly StoredKind[];
 
 /** The store on an open database whose schema is up to date. Owns the database. */
 export class SqliteConnection implements Store {
@@ -45,7 +36,7 @@ export class SqliteConnection implements Store {
   private readonly ids: IdSource;
   private readonly onCorruption: () => void;
   /** Prepared once; their number is bounded by the filters there are. */
-  private readonly statements = new Map<string, StatementSync>();
+  private readonly prepared = new Map<string, StatementSync>();
 
   constructor(
     database: DatabaseSync,
@@ -196,6 +187,14 @@ export class SqliteConnection implements Store {
     }));
   }
 
+  requestKey(kind: KeyedKind, key: string, since: number): string | undefined {
+    return readRequestKey(this.statements, kind, key, since);
+  }
+
+  totals(): StoreTotals {
+    return readTotals(this.statements);
+  }
+
   lastSequence(): number {
     return numberOf(this.first("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?.['seq']);
   }
@@ -220,9 +219,14 @@ export class SqliteConnection implements Store {
 
   dispose(): void {
     if (!this.database.isOpen) return;
-    this.statements.clear();
+    this.prepared.clear();
     this.database.close();
   }
+
+  private readonly statements: Statements = {
+    all: (sql, ...values) => this.all(sql, ...values),
+    run: (sql, ...values) => this.run(sql, ...values),
+  };
 
   private readonly transaction: StoreTransaction = {
     put: (kind, value) => {
@@ -258,6 +262,12 @@ export class SqliteConnection implements Store {
         id,
         JSON.stringify(message),
       );
+    },
+    setRequestKey: (...key) => {
+      setRequestKey(this.statements, ...key);
+    },
+    addToTotals: (delta) => {
+      addToTotals(this.statements, delta);
     },
     setWorkerCursor: (workerId, sequence) => {
       this.run(
@@ -362,10 +372,10 @@ export class SqliteConnection implements Store {
   }
 
   private statement(sql: string): StatementSync {
-    let statement = this.statements.get(sql);
+    let statement = this.prepared.get(sql);
     if (statement === undefined) {
       statement = this.database.prepare(sql);
-      this.statements.set(sql, statement);
+      this.prepared.set(sql, statement);
     }
     return statement;
   }
@@ -381,16 +391,4 @@ export class SqliteConnection implements Store {
       throw sqliteError(error, this.path);
     }
   }
-}
-
-function whereClause(conditions: readonly string[]): string {
-  return conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-}
-
-function numberOf(value: SQLOutputValue | undefined): number {
-  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
-}
-
-function textOf(value: SQLOutputValue | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

@@ -192,6 +192,7 @@ it('brings a store of the first version up to date, with what stands in it', () 
   database.exec(`
     DROP TABLE message; DROP TABLE agent; DROP TABLE task; DROP TABLE task_chunk;
     DROP TABLE container; DROP TABLE engineClaim; DROP TABLE containerTask;
+    DROP TABLE request_key; DROP TABLE total;
     ALTER TABLE event DROP COLUMN extra;
     INSERT INTO session (id, json) VALUES ('old', '${old}');
     PRAGMA user_version = 1;
@@ -200,6 +201,35 @@ it('brings a store of the first version up to date, with what stands in it', () 
   const store = openStore();
   expect(store.get('session', 'old')).toEqual({ ...session('old'), updatedAt: 1 });
   expect(store.readEvents({ after: 0, limit: 1 })).toMatchObject([{ type: 'x', sessionId: 'old' }]);
+});
+
+it('brings a store of the third version up to date: what it has counts from the first moment', () => {
+  openStore().dispose();
+  const database = new DatabaseSync(path);
+  database.exec('DROP TABLE request_key; DROP TABLE total; PRAGMA user_version = 3;');
+  database.prepare('INSERT INTO session (id, json) VALUES (?, ?)').run('a', JSON.stringify(session('a')));
+  const insert = database.prepare(
+    `INSERT INTO run (id, session_id, is_live, task_folded, json) VALUES (?, 'a', ?, '', ?)`,
+  );
+  insert.run('1', 0, JSON.stringify({ id: '1', status: 'succeeded', startedAt: 1_000, endedAt: 3_000 }));
+  insert.run('2', 0, JSON.stringify({ id: '2', status: 'cancelled', endedAt: 3_000 }));
+  insert.run('3', 1, JSON.stringify({ id: '3', status: 'running', startedAt: 1_000 }));
+  database.close();
+  const store = openStore();
+  const counted = { sessions: 1, endedRuns: 2, succeededRuns: 1, tokens: 0, timedRuns: 1, runMs: 2_000 };
+  expect(store.totals()).toEqual(counted);
+  store.transact((tx) => tx.addToTotals({ sessions: 1, tokens: 120 }));
+  expect(store.totals()).toEqual({ ...counted, sessions: 2, tokens: 120 });
+});
+
+it('answers a key with what it made, for as long as it is kept', () => {
+  const store = openStore();
+  store.transact((tx) => tx.setRequestKey('run', 'k', 'first', 1_000, 0));
+  expect(store.requestKey('run', 'k', 999)).toBe('first');
+  expect(store.requestKey('run', 'k', 1_000)).toBeUndefined();
+  expect(store.requestKey('session', 'k', 0)).toBeUndefined();
+  store.transact((tx) => tx.setRequestKey('run', 'other', 'second', 5_000, 2_000));
+  expect(store.requestKey('run', 'k', 0)).toBeUndefined();
 });
 
 it('brings a store of the second version up to date: what containers may have is said', () => {
@@ -212,6 +242,7 @@ it('brings a store of the second version up to date: what containers may have is
   insert.run('open', JSON.stringify({ ...session('open'), config: { ...config, policy: open } }));
   database.exec(`
     DROP TABLE container; DROP TABLE engineClaim; DROP TABLE containerTask;
+    DROP TABLE request_key; DROP TABLE total;
     PRAGMA user_version = 2;
   `);
   database.close();

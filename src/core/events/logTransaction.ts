@@ -1,4 +1,11 @@
-import type { Store, StoredKind, StoredKinds, StoreTransaction } from '../ports/store.ts';
+import type {
+  KeyedKind,
+  Store,
+  StoredKind,
+  StoredKinds,
+  StoreTotals,
+  StoreTransaction,
+} from '../ports/store.ts';
 import type { Message } from '../sessions/message.ts';
 import type { TaskChunk } from '../tasks/task.ts';
 import type { CoreEventData, CoreEventType, NewEvent, OrchestratorEvent } from './event.ts';
@@ -84,6 +91,14 @@ export class RecordingTransaction implements LogTransaction {
 
   setWorkerCursor(workerId: string, sequence: number): void {
     this.tx.setWorkerCursor(workerId, sequence);
+  }
+
+  setRequestKey(kind: KeyedKind, key: string, id: string, time: number, forgetBefore: number): void {
+    this.tx.setRequestKey(kind, key, id, time, forgetBefore);
+  }
+
+  addToTotals(delta: Partial<StoreTotals>): void {
+    this.tx.addToTotals(delta);
   }
 
   private record(change: StateChange): void {

@@ -48,10 +48,28 @@ export interface Store extends Disposable {
   listLiveTasks(): AgentTask[];
   /** What is kept from `from` on, in whole chunks: the first may begin before `from`, and at most so many bytes more. */
   readTaskChunks(taskId: string, kind: 'input' | 'output', from: number, maxBytes: number): TaskChunk[];
+  /** What was made by the request of this key, newer than `since` (milliseconds since the epoch). */
+  requestKey(kind: KeyedKind, key: string, since: number): string | undefined;
+  /** Over the life of the store, whatever was removed from it since. One small read. */
+  totals(): StoreTotals;
   /** The last sequence in the log, 0 when it is empty. */
   lastSequence(): number;
   /** The last worker sequence that was ingested, 0 for none. */
   workerCursor(workerId: string): number;
+}
+
+/** What a request with an idempotency key can make. */
+export type KeyedKind = 'run' | 'session';
+
+export interface StoreTotals {
+  readonly sessions: number;
+  readonly endedRuns: number;
+  readonly succeededRuns: number;
+  /** Input and output, of the runs that tell them. */
+  readonly tokens: number;
+  /** Ended runs that had begun, and the milliseconds from their start to their end. */
+  readonly timedRuns: number;
+  readonly runMs: number;
 }
 
 export interface StoreTransaction {
@@ -67,6 +85,9 @@ export interface StoreTransaction {
   /** Drops the output chunks that end at or before an offset. */
   dropTaskOutput(taskId: string, before: number): void;
   setWorkerCursor(workerId: string, sequence: number): void;
+  /** Remembers what the request of this key made; keys that are older than `forgetBefore` are forgotten. */
+  setRequestKey(kind: KeyedKind, key: string, id: string, time: number, forgetBefore: number): void;
+  addToTotals(delta: Partial<StoreTotals>): void;
 }
 
 export interface MessageFilter {

@@ -1,6 +1,13 @@
 import { reduceTaskReport } from '../containerTasks/taskReport.ts';
 import type { OrchestratorEvent } from '../events/event.ts';
-import { isRunEnded, type Run, type RunnerResult, type RunStatus, type RunStepState } from './run.ts';
+import {
+  isRunEnded,
+  type Run,
+  type RunnerResult,
+  type RunStatus,
+  type RunStepState,
+  type RunUsage,
+} from './run.ts';
 import * as payload from './runPayloads.ts';
 
 /**
@@ -42,6 +49,16 @@ export function reduceRun(run: Run, event: OrchestratorEvent): Run {
       return withStep(run, data, (step) => completeExecution(step, data, time));
     case 'runner.step.completed':
       return withStep(run, data, (step) => completeStep(step, data, time));
+    case 'worker.generator.output.delta': {
+      const to = payload.countOf(data, 'to');
+      return to === undefined ? run : withStep(run, data, (step) => growText(step, to));
+    }
+    case 'runner.conversation': {
+      const conversation = payload.textOf(data, 'conversation_id');
+      return conversation === undefined ? run : { ...run, conversation };
+    }
+    case 'runner.usage':
+      return { ...run, usage: addUsage(run.usage, data) };
     case 'runner.abort.requested':
       return run.isAborting ? run : { ...run, isAborting: true };
     case 'run.updated': {
@@ -134,6 +151,20 @@ function growTaskOutput(step: RunStepState, output: NonNullable<RunStepState['ta
   if (known.taskId !== output.taskId || output.to <= known.to) return step;
   return { ...step, taskOutput: { ...known, to: output.to } };
 }
+
+function growText(step: RunStepState, to: number): RunStepState {
+  return to <= (step.textBytes ?? 0) ? step : { ...step, textBytes: to };
+}
+
+function addUsage(known: RunUsage = noUsage, data: payload.Data): RunUsage {
+  return {
+    inputTokens: known.inputTokens + (payload.countOf(data, 'input_tokens') ?? 0),
+    outputTokens: known.outputTokens + (payload.countOf(data, 'output_tokens') ?? 0),
+    costUsd: known.costUsd + (payload.amountOf(data, 'cost_usd') ?? 0),
+  };
+}
+
+const noUsage: RunUsage = { inputTokens: 0, outputTokens: 0, costUsd: 0 };
 
 function completeExecution(step: RunStepState, data: payload.Data, time: number): RunStepState {
   const result = payload.executionResultOf(data['result']);

@@ -21,6 +21,10 @@ export interface Run {
   readonly result?: RunnerResult | undefined;
   /** Of a container task: what its callbacks amount to. */
   readonly taskReport?: TaskReport | undefined;
+  /** What a coding agent has used, as far as it says so. */
+  readonly usage?: RunUsage | undefined;
+  /** The coding agent's own session: the next run of the session goes on with it. */
+  readonly conversation?: string | undefined;
   /** Why it failed where no result tells: the worker crashed, the process host was lost, the shell is missing. */
   readonly error?: RunError | undefined;
   /** The agent's task that carries it out, with the engine `agent:<name>`. */
@@ -33,6 +37,14 @@ export type RunStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancell
 
 export function isRunEnded(run: Run): boolean {
   return run.status !== 'queued' && run.status !== 'running';
+}
+
+export interface RunUsage {
+  /** Tokens; those that were read from or written to a cache included. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** US dollars, of what is known; 0 where nobody says. */
+  readonly costUsd: number;
 }
 
 export interface RunStepMode {
@@ -51,8 +63,9 @@ export interface RunRequest {
   /** What the person typed: with the shell engine one command a line. Kept as sent; 1 to 100,000 characters. */
   readonly task: string;
   /**
-   * What carries it out: `shell` when missing, or `agent:<name>`, any registered agent of that name, which gets the task
-   * as it is: it is not taken apart into steps.
+   * What carries it out; when missing, that of the session's type. `shell`; a coding agent (`claude-code`, `codex`,
+   * `gemini`, `opencode`); `container`, in a container of the session; or `agent:<name>`, any registered agent of that
+   * name. Only the shell has the task taken apart into steps.
    */
   readonly engine?: string | undefined;
   /** The steps, when the caller has them apart already; otherwise they are read from `task`. */
@@ -60,7 +73,7 @@ export interface RunRequest {
   readonly sessionId?: string | undefined;
   /** The session's directory when missing. */
   readonly cwd?: string | undefined;
-  /** Program; the user's shell when missing. */
+  /** Program; the user's shell when missing. Of no meaning for other engines. */
   readonly shell?: string | undefined;
   /** Over the core's own environment; null removes a variable. */
   readonly env?: Readonly<Record<string, string | null>> | undefined;
@@ -76,7 +89,10 @@ export interface RunRequest {
   readonly requestedBy?: string | undefined;
   /** Among those that wait for their turn, higher ones go first; `medium` when missing. */
   readonly priority?: RunPriority | undefined;
-  /** Whoever starts runs gives each a key: a second request with the key of a stored run answers with that run. */
+  /**
+   * Whoever starts runs gives each a key: for 24 hours a second request with it answers with the run of the first, as
+   * long as that is stored. 1 to 200 characters.
+   */
   readonly idempotencyKey?: string | undefined;
   /** What kind of task it is (`code`, `research` …), for those who list runs. */
   readonly taskType?: string | undefined;
@@ -99,6 +115,8 @@ export interface RunStepState {
   readonly output?: StepOutput | undefined;
   /** With an agent: where its output stands in that task. */
   readonly taskOutput?: TaskStepOutput | undefined;
+  /** With a coding agent: what it has said, in bytes of UTF-8; the text stands in the run's events. */
+  readonly textBytes?: number | undefined;
   /** 0 to 1, as an agent reports it. */
   readonly progress?: number | undefined;
 }

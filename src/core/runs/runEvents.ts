@@ -74,12 +74,17 @@ export interface RunEventData extends ContainerTaskEventData {
     readonly completion_reason: 'DONE' | 'FAIL' | null;
   };
   /** What a model or a coding agent says and thinks, as it comes; `source` is the contract's, `worker.generator`. */
-  'worker.generator.output.delta': ModelDelta;
+  'worker.generator.output.delta': ModelDelta & {
+    /** Bytes (UTF-8) of the step's text with this piece. */
+    readonly to: number;
+  };
   'worker.generator.reasoning.delta': ModelDelta;
   /** A tool is called; `server` is the agent itself where the tool is its own. `call_id` and `arguments` are ours. */
   'mcp.call.started': ToolCallFacts & { readonly arguments: unknown };
   'mcp.call.completed': ToolCallFacts & { readonly response: unknown };
   'mcp.call.failed': ToolCallFacts & { readonly error: string };
+  /** The coding agent's own session and model, as soon as it tells them (ours). */
+  'runner.conversation': { readonly conversation_id: string; readonly model: string | null };
   /** Tokens and cost since the last one (ours). */
   'runner.usage': {
     readonly input_tokens: number;

@@ -4,8 +4,10 @@ import type { CoreContext } from '../context.ts';
 import type { LogTransaction } from '../events/logTransaction.ts';
 import type { WorkerEvent, WorkerStatus } from '../ports/processHost.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
+import { overBreaks } from './overBreaks.ts';
 import { reduceRun } from './reducer.ts';
 import { agentNameOf, isRunEnded, type Run } from './run.ts';
+import { RunQueue } from './runQueue.ts';
 import { appendRunEnd, hostLostEnd, type RunEnd } from './runEnd.ts';
 import type { RunEngine } from './runEngine.ts';
 import { isTaskRun, RunWorkers } from './runWorkers.ts';
@@ -16,13 +18,10 @@ export const abortLimitMs = 10_000;
 /** What a worker gets to exit after its run has ended. */
 const exitLimitMs = 10_000;
 const retryDelayMs = 2_000;
-const connectionAttempts = 3;
 
 /** The core's hold on the worker of one run. Without one, a live run waits for its turn. */
 interface WorkerLink {
   readonly id: string;
-  /** An execution of a container task: such runs last for days, and take no place of those that are waited for. */
-  readonly isTask: boolean;
   /** `ended`: the run has, the worker has not yet. */
   phase: 'connecting' | 'starting' | 'started' | 'ended';
 }
@@ -34,6 +33,8 @@ interface WorkerLink {
 export class RunExecutor implements RunEngine, Disposable {
   /** What they are started with. */
   readonly workers: RunWorkers;
+  /** Who waits for a worker, and who is next. */
+  readonly queue: RunQueue;
   private readonly context: CoreContext;
   private readonly terminals: PtyManager;
   private readonly ingest: WorkerIngest;
@@ -45,7 +46,8 @@ export class RunExecutor implements RunEngine, Disposable {
   constructor(context: CoreContext, terminals: PtyManager) {
     this.context = context;
     this.terminals = terminals;
-    this.workers = new RunWorkers(context.environment);
+    this.workers = new RunWorkers(context);
+    this.queue = new RunQueue(context);
     this.ingest = new WorkerIngest(context, terminals.reconciler, {
       onRunEnded: (run) => this.runEnded(run),
       onWorkerExited: (id) => void this.release(id),
@@ -90,15 +92,14 @@ export class RunExecutor implements RunEngine, Disposable {
   /** Starts what there is room for. */
   pump(): void {
     if (!this.isOpen || this.isDisposed) return;
+    // Executions of container tasks last for days, and take no place of those that are waited for.
     for (const run of this.context.state.liveRuns.values()) {
-      const isTask = isTaskRun(run);
-      if (!isTask && this.isFull()) continue;
-      if (this.links.has(run.id) || run.status !== 'queued' || !this.owns(run)) continue;
-      // It could not be started, and this could not be stored yet.
-      if (this.timers.has(finishKey(run.id))) continue;
-      this.links.set(run.id, { id: run.id, isTask, phase: 'connecting' });
-      void this.launch(run.id);
+      if (isTaskRun(run) && this.canStart(run)) this.begin(run);
     }
+    this.queue.fill(
+      (run) => this.canStart(run),
+      (run) => this.begin(run),
+    );
   }
 
   /** Asks the run's worker to abort; a run without one is cancelled at once. Errors: those of the store. */
@@ -138,7 +139,9 @@ export class RunExecutor implements RunEngine, Disposable {
       });
     }
     for (const id of followed) {
-      this.links.set(id, { id, isTask: isTaskRun(state.liveRuns.get(id)), phase: 'started' });
+      this.links.set(id, { id, phase: 'started' });
+      const run = state.liveRuns.get(id);
+      if (run !== undefined) this.queue.take(run);
     }
     const endings: Promise<void>[] = [];
     for (const worker of byId.values()) {
@@ -153,7 +156,8 @@ export class RunExecutor implements RunEngine, Disposable {
           `The worker ${worker.id} belongs to no run that the store knows; it goes on`,
         );
       } else {
-        this.links.set(worker.id, { id: worker.id, isTask: isTaskRun(run), phase: 'ended' });
+        this.links.set(worker.id, { id: worker.id, phase: 'ended' });
+        this.queue.take(run);
         followed.push(worker.id);
       }
     }
@@ -194,8 +198,20 @@ export class RunExecutor implements RunEngine, Disposable {
   dispose(): void {
     this.isDisposed = true;
     this.ingest.dispose();
+    this.queue.dispose();
     this.timers.dispose();
     this.links.clear();
+  }
+
+  private canStart(run: Run): boolean {
+    // The timer: it could not be started, and this could not be stored yet.
+    if (this.links.has(run.id) || this.timers.has(finishKey(run.id))) return false;
+    return run.status === 'queued' && this.owns(run);
+  }
+
+  private begin({ id }: Run): void {
+    this.links.set(id, { id, phase: 'connecting' });
+    void this.launch(id);
   }
 
   private async launch(id: string): Promise<void> {
@@ -225,23 +241,8 @@ export class RunExecutor implements RunEngine, Disposable {
     }
   }
 
-  /**
-   * Does again what failed only because the connection broke while the host lives on. Safe, because a worker of one id
-   * starts once, and following repeats nothing.
-   */
-  private async overBreaks(action: () => Promise<void>): Promise<void> {
-    const { processHost } = this.context;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await processHost.ensureConnected();
-        await action();
-        return;
-      } catch (error) {
-        const isBroken =
-          OrchestratorError.is(error, 'process_host_lost') && processHost.connection.state !== 'lost';
-        if (!isBroken || this.isDisposed || attempt === connectionAttempts) throw error;
-      }
-    }
+  private overBreaks(action: () => Promise<void>): Promise<void> {
+    return overBreaks(this.context.processHost, () => this.isDisposed, action);
   }
 
   /** The run's worker cannot be had: that ends the run. */
@@ -264,11 +265,6 @@ export class RunExecutor implements RunEngine, Disposable {
       // A former core asked for it and did not live to hear the answer: it runs, and only once.
       if (!OrchestratorError.is(error, 'worker_exists')) throw error;
     }
-  }
-
-  private isFull(): boolean {
-    const taken = [...this.links.values()].filter((link) => !link.isTask).length;
-    return taken >= this.context.limits.maxConcurrentRuns;
   }
 
   /** Takes in what the worker has reported and reports, and tells it again what it may not have heard. */
@@ -352,6 +348,7 @@ export class RunExecutor implements RunEngine, Disposable {
 
   private drop(id: string): void {
     this.links.delete(id);
+    this.queue.release(id);
     this.timers.delete(id);
     this.ingest.untrack(id);
   }

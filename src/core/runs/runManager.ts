@@ -8,6 +8,7 @@ import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
 import { removeTerminal } from '../terminals/terminalChanges.ts';
+import { requestKeyMs } from '../requestKeys.ts';
 import { checkInteger } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
 import { AgentRunEngine } from './agentRunEngine.ts';
@@ -29,6 +30,8 @@ export interface NewRun {
 export class RunManager implements Disposable {
   /** After each stored change of a run. */
   readonly onDidChange: Event<Run>;
+  /** The places of those that wait for their turn have changed: see `queuePosition`. */
+  readonly onDidChangeQueue: Event<void>;
   /** For the Orchestrator: start-up and the process host's events. */
   readonly executor: RunExecutor;
   private readonly context: CoreContext;
@@ -42,6 +45,7 @@ export class RunManager implements Disposable {
     this.sessions = sessions;
     this.terminals = terminals;
     this.executor = this.disposables.add(new RunExecutor(context, terminals));
+    this.onDidChangeQueue = this.executor.queue.onDidChange;
     this.engines = [this.executor, new AgentRunEngine(context, tasks)];
     const changed = this.disposables.add(
       new Emitter<Run>((error) => context.logger.error('A listener of a run failed', error)),
@@ -62,8 +66,8 @@ export class RunManager implements Disposable {
   }
 
   /**
-   * Resolves once the run is stored, as `queued`; it goes on by itself. Errors: see `checkRunRequest`, and `disk_full`;
-   * after an error there is no run.
+   * Resolves once the run is stored, as `queued`; it goes on by itself. With the key of an earlier request it is that
+   * one's run, in whatever state. Errors: see `checkRunRequest`, and `disk_full`; after an error there is no run.
    */
   start(request: RunRequest): Promise<Run> {
     return this.create(request, undefined);
@@ -92,6 +96,11 @@ export class RunManager implements Disposable {
   /** Those that have not ended, oldest first. From memory. */
   active(): Run[] {
     return [...this.context.state.liveRuns.values()];
+  }
+
+  /** The place of a run that waits for its turn, from 1; undefined for every other. */
+  queuePosition(id: string): number | undefined {
+    return this.executor.queue.position(id);
   }
 
   /**
@@ -131,7 +140,8 @@ export class RunManager implements Disposable {
     const part = fromStep === 1 ? {} : { task: commands.join('\n'), commands };
     const session = this.sessions.find(run.sessionId);
     const isOpen = session !== undefined && session.state !== 'closing' && session.state !== 'closed';
-    return this.create({ ...request, ...part, sessionId: isOpen ? session.id : undefined }, id);
+    const again = { ...request, ...part, idempotencyKey: undefined };
+    return this.create({ ...again, sessionId: isOpen ? session.id : undefined }, id);
   }
 
   /**
@@ -203,17 +213,30 @@ export class RunManager implements Disposable {
   }
 
   private async create(request: RunRequest, retryOf: string | undefined): Promise<Run> {
+    const { idempotencyKey: key } = request;
+    const known = this.findByKey(key);
+    if (known !== undefined) return known;
     const checked = await checkRunRequest(request, this.context, this.sessions);
-    const run = this.context.log.commit((tx) =>
-      this.addTo(tx, {
-        request: checked.request,
-        sessionId: checked.session.id,
-        commands: checked.commands,
-        retryOf,
-      }),
-    );
+    const { log, clock } = this.context;
+    const run = log.commit((tx) => {
+      // Another request with the key may have come while we looked at the disk.
+      const other = this.findByKey(key);
+      if (other !== undefined) return other;
+      const { request, commands, session } = checked;
+      const added = this.addTo(tx, { request, sessionId: session.id, commands, retryOf });
+      const now = clock.now();
+      if (key !== undefined) tx.setRequestKey('run', key, added.id, now, now - requestKeyMs);
+      return added;
+    });
     this.engineOf(run).pump();
     return run;
+  }
+
+  private findByKey(key: string | undefined): Run | undefined {
+    if (key === undefined) return undefined;
+    const { store, clock } = this.context;
+    const id = store.requestKey('run', key, clock.now() - requestKeyMs);
+    return id === undefined ? undefined : this.find(id);
   }
 
   private engineOf(run: Run): RunEngine {

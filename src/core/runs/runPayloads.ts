@@ -40,6 +40,12 @@ export function countOf(data: Data, key: string): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
+/** A finite number from 0. */
+export function amountOf(data: Data, key: string): number | undefined {
+  const value = data[key];
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
 export function commandsOf(data: Data): readonly string[] | undefined {
   const value = data['commands'];
   return isTextArray(value) && value.length > 0 ? value : undefined;

@@ -3,14 +3,24 @@ import type { CoreContext } from '../context.ts';
 import { checkDirectory, resolveShell } from '../environmentChecks.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
-import { checkInteger, invalidRequest } from '../text.ts';
+import { checkRequestKey } from '../requestKeys.ts';
+import { checkInteger, invalidRequest, nameLimit } from '../text.ts';
+import {
+  agentSettings,
+  codingAgentOf,
+  codingAgents,
+  engineOfSession,
+  resolveAgentProgram,
+} from './codingAgents.ts';
 import { parseTask } from './parseTask.ts';
 import { agentNameOf, type RunRequest } from './run.ts';
+import { priorities } from './runQueue.ts';
 
 const taskLimit = 100_000;
 /** Every event of a run stores the run with all its steps. */
 const stepLimit = 1_000;
 const sizeLimit = 1_000;
+const metadataLimitBytes = 64 * 1024;
 /** The longest that a timer can wait: 24.8 days. */
 const timeoutLimitMs = 2 ** 31 - 1;
 
@@ -23,8 +33,8 @@ export interface CheckedRun {
 
 /**
  * Checks everything that can be known to be wrong before a run is written down. Errors: `task_empty`,
- * `invalid_request`, `session_not_found`, `session_closed`, `directory_missing`, `shell_missing`, `agent_not_found`, `disk_full` (where
- * the session has to be made).
+ * `invalid_request`, `session_not_found`, `session_closed`, `directory_missing`, `shell_missing`, `program_missing`,
+ * `permission_denied`, `agent_not_found`, `disk_full` (where the session has to be made).
  */
 export async function checkRunRequest(
   request: RunRequest,
@@ -32,41 +42,71 @@ export async function checkRunRequest(
   sessions: SessionManager,
 ): Promise<CheckedRun> {
   const { environment } = context;
-  const agentName = agentNameOf(request);
-  if (agentName === undefined && request.engine !== undefined && request.engine !== 'shell') {
-    throw invalidRequest(
-      `There is no engine "${request.engine}". Use "shell", or "agent:" and the agent's name.`,
-    );
-  }
-  const commands = commandsOf(request, agentName !== undefined);
-  if (request.cols !== undefined) checkInteger(request.cols, 1, sizeLimit, 'The number of columns');
-  if (request.rows !== undefined) checkInteger(request.rows, 1, sizeLimit, 'The number of rows');
-  if (request.timeoutMs !== undefined) {
-    checkInteger(request.timeoutMs, 1, timeoutLimitMs, 'The time limit in milliseconds');
-  }
+  checkRunFields(request);
   const named = request.sessionId === undefined ? undefined : sessions.getOpen(request.sessionId);
+  const engine = request.engine ?? (named === undefined ? 'shell' : engineOfSession(named));
+  const agentName = agentNameOf({ ...request, engine });
+  const codingAgent = codingAgentOf({ ...request, engine });
+  if (agentName === undefined && codingAgent === undefined && engine !== 'shell') throw unknownEngine(engine);
+  const commands = commandsOf(request, engine !== 'shell');
   const cwd = request.cwd ?? named?.cwd ?? environment.defaultDirectory();
+  const finish = async (directory: string, found: Partial<RunRequest>): Promise<CheckedRun> => {
+    const { id } = named ?? (await sessions.ensureDefault(directory));
+    // It may have been closed while we looked at the disk.
+    return { session: sessions.getOpen(id), request: { ...request, ...found, sessionId: id }, commands };
+  };
   if (agentName !== undefined) {
     checkAgent(context, agentName);
-    const session = named ?? (await sessions.ensureDefault(environment.defaultDirectory()));
     // The agent may work on another machine: whether the directory is there, only it can tell.
-    return {
-      session: sessions.getOpen(session.id),
-      request: { ...request, sessionId: session.id },
-      commands,
-    };
+    return finish(environment.defaultDirectory(), {});
   }
   await checkDirectory(environment, cwd);
-  const shell = await resolveShell(
-    environment,
-    request.shell,
-    environment.childEnvironment(request.env, { isWhole: request.isEnvWhole }),
-    cwd,
+  const env = environment.childEnvironment(request.env, { isWhole: request.isEnvWhole });
+  if (codingAgent !== undefined) {
+    agentSettings(request, context.limits.allowsAgentBypass);
+    await resolveAgentProgram(environment, codingAgent, env, cwd);
+    return finish(cwd, { engine, cwd });
+  }
+  return finish(cwd, { cwd, shell: await resolveShell(environment, request.shell, env, cwd) });
+}
+
+function unknownEngine(engine: string): OrchestratorError {
+  return invalidRequest(
+    `There is no engine "${engine}". Use "shell", ${Object.keys(codingAgents).join(', ')}, or "agent:" and the ` +
+      "agent's name.",
   );
-  const chosen = named ?? (await sessions.ensureDefault(cwd));
-  // It may have been closed while we looked at the disk.
-  const session = sessions.getOpen(chosen.id);
-  return { session, request: { ...request, sessionId: session.id, cwd, shell }, commands };
+}
+
+/** What can be wrong whatever carries it out. Error: `invalid_request`. */
+function checkRunFields(request: RunRequest): void {
+  const { cols, rows, timeoutMs, priority, idempotencyKey, taskType, metadata } = request;
+  if (cols !== undefined) checkInteger(cols, 1, sizeLimit, 'The number of columns');
+  if (rows !== undefined) checkInteger(rows, 1, sizeLimit, 'The number of rows');
+  if (timeoutMs !== undefined) checkInteger(timeoutMs, 1, timeoutLimitMs, 'The time limit in milliseconds');
+  if (priority !== undefined && !Object.hasOwn(priorities, priority)) {
+    throw invalidRequest(
+      `There is no priority "${priority}". There are ${Object.keys(priorities).join(', ')}.`,
+    );
+  }
+  checkRequestKey(idempotencyKey);
+  if (taskType !== undefined && taskType.length > nameLimit) {
+    throw invalidRequest(`The type of the task is too long: at most ${nameLimit} characters.`);
+  }
+  if (metadata !== undefined) checkMetadata(metadata);
+}
+
+/** Error: `invalid_request` for what is no plain JSON, or more than 64 KiB of it. */
+function checkMetadata(metadata: NonNullable<RunRequest['metadata']>): void {
+  let text: string;
+  try {
+    text = JSON.stringify(metadata);
+  } catch {
+    throw invalidRequest('The metadata of the task must be plain JSON.');
+  }
+  if (!text.startsWith('{')) throw invalidRequest('The metadata of the task must be a JSON object.');
+  if (new TextEncoder().encode(text).length > metadataLimitBytes) {
+    throw invalidRequest('The metadata of the task is too big: at most 64 KiB of JSON.');
+  }
 }
 
 /** Error: `agent_not_found`: what is given to nobody would wait for ever. */

@@ -1,6 +1,8 @@
 import { OrchestratorError } from '../../base/errors.ts';
-import type { Environment } from '../ports/environment.ts';
+import type { CoreContext } from '../context.ts';
 import type { StartWorkerOptions } from '../ports/processHost.ts';
+import { codingAgentOf } from './codingAgents.ts';
+import { codingAgentWorker } from './codingAgentWorker.ts';
 import type { Run } from './run.ts';
 import { shellRunSpec } from './shellRunSpec.ts';
 
@@ -19,13 +21,13 @@ export function isTaskRun(run: Run | undefined): boolean {
   return run?.request.containerTaskId !== undefined;
 }
 
-/** The kinds of workers that carry runs out: the shell runner, and that of container tasks. */
+/** The kinds of workers that carry runs out: those of the shell, of coding agents, and of container tasks. */
 export class RunWorkers {
-  private readonly environment: Environment;
+  private readonly context: CoreContext;
   private tasks: TaskRunWorkers | undefined;
 
-  constructor(environment: Environment) {
-    this.environment = environment;
+  constructor(context: CoreContext) {
+    this.context = context;
   }
 
   setContainerTasks(tasks: TaskRunWorkers): void {
@@ -42,10 +44,12 @@ export class RunWorkers {
     );
   }
 
-  /** Errors: those of finding the shell, and of container tasks. */
+  /** Errors: those of finding the shell or the coding agent, and of container tasks. */
   async of(run: Run): Promise<RunWorker> {
     if (isTaskRun(run)) return this.containerTasks.workerOf(run);
-    const spec = shellRunSpec(run, this.environment);
+    const agent = codingAgentOf(run.request);
+    if (agent !== undefined) return codingAgentWorker(run, agent, this.context);
+    const spec = shellRunSpec(run, this.context.environment);
     return { kind: 'shell', spec, env: spec.env };
   }
 }

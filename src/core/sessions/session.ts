@@ -16,6 +16,8 @@ export interface Session {
   readonly tags: readonly string[];
   readonly config: SessionConfig;
   readonly preferences: UserPreferences;
+  /** With type `container`: what the containers of its runs are made of. */
+  readonly image?: string | undefined;
   /** The task of an agent that was given to it last and has not ended. */
   readonly currentTaskId?: string | undefined;
   /** Its tasks that have ended, the oldest first: the last 100. */
@@ -107,6 +109,10 @@ export interface CreateSessionRequest extends SessionMetadata {
   readonly cwd?: string | undefined;
   readonly config?: Partial<SessionConfig> | undefined;
   readonly preferences?: UserPreferences | undefined;
+  /** With type `container`: what the containers of its runs are made of, unless a run names an image of its own. */
+  readonly image?: string | undefined;
+  /** For 24 hours a second request with the key answers with the session of the first. 1 to 200 characters. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 export interface SessionUpdate {

@@ -2,7 +2,8 @@ import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { checkDirectory } from '../environmentChecks.ts';
 import { hasLabels, validDescription, validLabels, validTexts } from '../labels.ts';
-import { baseName, trimPath, validName } from '../text.ts';
+import { checkRequestKey, requestKeyMs } from '../requestKeys.ts';
+import { baseName, invalidRequest, trimPath, validName } from '../text.ts';
 import { type ClosePreview, previewClose } from './closePreview.ts';
 import {
   type CreateSessionRequest,
@@ -16,6 +17,9 @@ import {
 } from './session.ts';
 import { touchSession, updateSession } from './sessionChanges.ts';
 import { checkTransition } from './sessionState.ts';
+
+/** Longest reference of an image, in characters. */
+const imageLimit = 1_000;
 
 /** Ends everything that runs in a session and resolves when it has ended. Given by the Orchestrator. */
 export type EndMembers = (sessionId: string) => Promise<void>;
@@ -32,9 +36,19 @@ export class SessionManager {
     this.endMembers = endMembers;
   }
 
-  /** Errors: `invalid_request`, `directory_missing`, `session_limit`, `disk_full`. */
+  /**
+   * With the key of an earlier request, that one's session. Errors: `invalid_request`, `directory_missing`,
+   * `session_limit`, `disk_full`.
+   */
   async create(request: CreateSessionRequest): Promise<Session> {
     const { environment, clock, ids, log } = this.context;
+    const { idempotencyKey: key, image } = request;
+    checkRequestKey(key);
+    const known = this.findByKey(key);
+    if (known !== undefined) return known;
+    if (image !== undefined && (image === '' || image.length > imageLimit)) {
+      throw invalidRequest(`The name of the image must have 1 to ${imageLimit} characters.`);
+    }
     const cwd = trimPath(request.cwd ?? environment.defaultDirectory());
     const metadata = validMetadata(request, cwd);
     const config = { ...defaultSessionConfig, ...request.config };
@@ -51,6 +65,7 @@ export class SessionManager {
       cwd,
       config: { ...config, allowedImages, policy: request.config?.policy ?? defaultSessionConfig.policy },
       preferences: request.preferences ?? noPreferences,
+      image,
       taskHistory: [],
       createdAt: now,
       updatedAt: now,
@@ -58,11 +73,15 @@ export class SessionManager {
       expiresAt: config.maxDurationMs > 0 ? now + config.maxDurationMs : undefined,
     };
     const { id: sessionId, name, owner, type, state, labels } = session;
-    log.commit((tx) => {
+    return log.commit((tx) => {
+      // Another request with the key may have come while we looked at the disk.
+      const other = this.findByKey(key);
+      if (other !== undefined) return other;
       tx.put('session', session);
+      if (key !== undefined) tx.setRequestKey('session', key, sessionId, now, now - requestKeyMs);
       tx.report('session.created', { sessionId, labels }, { name, owner, type, state, cwd });
+      return session;
     });
-    return session;
   }
 
   /** Closed ones too. Error: `session_not_found`. */
@@ -213,6 +232,13 @@ export class SessionManager {
       const data = { name: open.name, state: 'closed', reason: open.closeReason ?? null } as const;
       tx.report('session.closed', { sessionId: id, labels: open.labels }, data);
     });
+  }
+
+  private findByKey(key: string | undefined): Session | undefined {
+    if (key === undefined) return undefined;
+    const { store, clock } = this.context;
+    const id = store.requestKey('session', key, clock.now() - requestKeyMs);
+    return id === undefined ? undefined : this.find(id);
   }
 
   /** Error: `session_limit`. */

@@ -1,0 +1,149 @@
+import { nullLogger } from '../../src/base/logger.ts';
+import type { OrchestratorLimits } from '../../src/core/orchestrator.ts';
+import type { Scope } from '../../src/protocol/daemon/handshake.ts';
+import { daemonRequest } from '../../src/protocol/daemon/requests.ts';
+import type { ClientHandler, ClientLink, FrameBatch } from '../../src/servers/daemon/clientLink.ts';
+import { createDaemonLogic, type DaemonLogic } from '../../src/servers/daemon/daemonLogic.ts';
+import type { HostFixture } from './processHostHarness.ts';
+import { type RealCore, startRealCore } from './realCore.ts';
+
+/** A frame as a client reads it. */
+export type Frame = Readonly<Record<string, unknown>> & { readonly type: string };
+
+/** One client of the daemon, whatever carries its messages. */
+export interface DaemonConnection {
+  /** Everything that came, in order. */
+  readonly frames: readonly Frame[];
+  send(message: unknown): void;
+  /** The first frame from here on that matches; those before it are taken for seen. */
+  next(matches: string | ((frame: Frame) => boolean)): Promise<Frame>;
+  close(): void;
+}
+
+const waitLimitMs = 20_000;
+
+export class FrameQueue {
+  readonly frames: Frame[] = [];
+  private seen = 0;
+  private wake: () => void = () => undefined;
+
+  push(...frames: Frame[]): void {
+    this.frames.push(...frames);
+    this.wake();
+  }
+
+  async next(matches: string | ((frame: Frame) => boolean)): Promise<Frame> {
+    const isIt = typeof matches === 'string' ? (frame: Frame) => frame.type === matches : matches;
+    const deadline = Date.now() + waitLimitMs;
+    for (;;) {
+      for (; this.seen < this.frames.length; this.seen += 1) {
+        const frame = this.frames[this.seen];
+        if (frame === undefined || !isIt(frame)) continue;
+        this.seen += 1;
+        return frame;
+      }
+      const rest = deadline - Date.now();
+      const last = this.frames.slice(-5).map((frame) => JSON.stringify(frame).slice(0, 300));
+      if (rest <= 0) throw new Error(`No ${String(matches)} came; the last frames: ${last.join('\n')}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, rest);
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+}
+
+/** A client in the daemon's own process: what a socket would carry, without one. */
+export class LocalClient implements DaemonConnection, ClientLink {
+  readonly caller: ClientLink['caller'];
+  /** As they were given. */
+  readonly batches: FrameBatch[] = [];
+  /** Answers false to the next delivery, and so on until `drain`. */
+  isFull = false;
+  closed: { readonly code: number; readonly reason: string } | undefined;
+  private readonly queue = new FrameQueue();
+  private readonly handler: ClientHandler;
+
+  constructor(
+    logic: Pick<DaemonLogic, 'accept'>,
+    scopes: readonly Scope[] = ['read', 'drive', 'admin'],
+    name = 'token',
+  ) {
+    this.caller = { name, scopes: new Set(scopes) };
+    this.handler = logic.accept(this);
+  }
+
+  get frames(): readonly Frame[] {
+    return this.queue.frames;
+  }
+
+  /** Those of the stream. */
+  get stream(): readonly Frame[] {
+    return this.frames.filter((frame) => 'part' in frame && frame.type !== 'resumed');
+  }
+
+  send(message: unknown): void {
+    this.handler.handle(daemonRequest.parse(message));
+  }
+
+  next(matches: string | ((frame: Frame) => boolean)): Promise<Frame> {
+    return this.queue.next(matches);
+  }
+
+  answer(frame: Parameters<ClientLink['answer']>[0]): void {
+    this.queue.push({ ...frame });
+  }
+
+  deliver(batch: FrameBatch): boolean {
+    this.batches.push(batch);
+    this.queue.push(...batch.frames.map((frame) => JSON.parse(JSON.stringify(frame)) as Frame));
+    return !this.isFull;
+  }
+
+  drain(): void {
+    this.isFull = false;
+    this.handler.drained();
+  }
+
+  close(code = 1000, reason = ''): void {
+    this.closed = { code, reason };
+    this.handler.dispose();
+  }
+}
+
+/** A core with the daemon's logic on it. */
+export interface DaemonCore extends AsyncDisposable {
+  readonly core: RealCore['core'];
+  readonly home: string;
+  readonly logic: DaemonLogic;
+}
+
+export async function startDaemonCore(
+  fixture: HostFixture,
+  limits?: Partial<OrchestratorLimits>,
+): Promise<DaemonCore> {
+  const real = await startRealCore(fixture, limits === undefined ? {} : { limits });
+  const logic = createDaemonLogic({ orchestrator: real.core, version: '1.0.0', logger: nullLogger });
+  return {
+    core: real.core,
+    home: real.home,
+    logic,
+    async [Symbol.asyncDispose]() {
+      logic.dispose();
+      await real[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What a task has printed, as its chunks have it. */
+export function textOf(frames: readonly Frame[], taskId: string): string {
+  return frames
+    .filter((frame) => frame.type === 'stream_chunk')
+    .map(({ data }) => data as { chunk: string; metadata: { taskId: string } })
+    .filter(({ metadata }) => metadata.taskId === taskId)
+    .map(({ chunk }) => chunk)
+    .join('');
+}
