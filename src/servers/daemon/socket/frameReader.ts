@@ -253,10 +253,7 @@ export class FrameReader {
     try {
       const data = inflate(body, this.maxBytes);
       if (data !== undefined) return data;
-      return this.fail(
-        protocolCode.tooBig,
-        `A compressed message holds more than ${this.maxBytes} bytes.`,
-      );
+      return this.fail(protocolCode.tooBig, `A compressed message holds more than ${this.maxBytes} bytes.`);
     } catch {
       return this.fail(protocolCode.badText, 'A message cannot be decompressed.');
     }
@@ -272,8 +269,9 @@ export class FrameReader {
   }
 
   private finishClose(payload: Buffer): void {
-    const code = payload.length === 0 ? protocolCode.none : payload.length === 1 ? 0 : payload.readUInt16BE();
-    if (code !== protocolCode.none && !isCloseCode(code)) {
+    const isBare = payload.length === 0;
+    const code = isBare ? protocolCode.none : payload.length === 1 ? 0 : payload.readUInt16BE();
+    if (!isBare && !isCloseCode(code)) {
       this.fail(protocolCode.protocolError, 'There is no such close code.');
     } else if (payload.length > 2 && !isUtf8(payload.subarray(2))) {
       this.failText();

@@ -19,7 +19,7 @@ export interface ConnectionHandler {
   message(data: Buffer, isText: boolean): void;
   /** A message was longer than allowed; `isBegun` when that turned out, not when it had gone by. */
   oversized(isBegun: boolean): void;
-  /** Few bytes wait again, after `isFull` was true. */
+  /** Few bytes wait again, after `checkFull` has said that there are many. */
   drained(): void;
   /** Once; nothing is told after it. */
   closed(code: number, reason: string): void;
@@ -50,7 +50,7 @@ export class SocketConnection {
   private readonly holds = new Set<HoldReason>();
   private readonly controls: RateWindow;
   private state: 'open' | 'closing' | 'closed' = 'open';
-  /** Whether a message under way may be dropped: not until the whole of it was waited for. */
+  /** Somebody was told to wait for `drained`. */
   private isFullTold = false;
   private closeInfo: { readonly code: number; readonly reason: string } | undefined;
   private closeTimer: NodeJS.Timeout | undefined;
@@ -78,16 +78,13 @@ export class SocketConnection {
         isDeflating,
         maxFragments: limits.maxFragments,
         handler: {
-          message: (data, isText) => {
-            this.options.counts.framesReceived += 1;
-            this.handler.message(data, isText);
-          },
-          tooLong: () => this.handler.oversized(true),
-          skipped: () => this.handler.oversized(false),
+          message: (data, isText) => this.onMessage(data, isText),
+          tooLong: () => this.onOversized(true),
+          skipped: () => this.onOversized(false),
           ping: (payload) => this.onPing(payload),
           pong: () => this.countControl(),
           close: (code, reason) => this.onCloseFrame(code, reason),
-          failed: (code, reason) => this.close(code, reason),
+          failed: (code, reason) => this.onFailed(code, reason),
         },
       },
       maxBytes,
@@ -121,8 +118,8 @@ export class SocketConnection {
     return this.writer.waitingBytes;
   }
 
-  /** Whether more waits than should; `drained` tells when it does not. */
-  get isFull(): boolean {
+  /** @returns whether more waits than should; if so, `drained` tells when it does not. */
+  checkFull(): boolean {
     if (this.waitingBytes < this.options.limits.highWaterBytes) return false;
     this.isFullTold = true;
     return true;
@@ -143,9 +140,7 @@ export class SocketConnection {
     }
     counts.framesSent += count;
     counts.bytesSent += frames.length;
-    this.writer.push(frames);
-    this.waitingSince ??= this.options.monotonic();
-    if (this.waitingBytes >= limits.highWaterBytes) this.hold('pressure');
+    this.write(frames);
   }
 
   /** Reads no further, even of what is there, until `release`. */
@@ -170,7 +165,10 @@ export class SocketConnection {
   close(code: number, reason: string): void {
     if (this.state !== 'open') return;
     this.sendClose(closeFrame(code, reason), code, reason);
-    // Whatever comes is not for anyone, but unread bytes would make the system reset the connection.
+    // Its close frame is waited for, and what comes before it let go: unread bytes would make a reset of the end.
+    this.reader.maxBytes = 0;
+    this.holds.clear();
+    this.reader.release();
     this.options.socket.resume();
   }
 
@@ -202,8 +200,15 @@ export class SocketConnection {
     } else if (nowMs - this.heardAt >= limits.pingIntervalMs) {
       this.pingAt = nowMs;
       this.pingPayload += 1;
-      this.writer.push(frameOf(opcode.ping, Buffer.from(String(this.pingPayload))));
+      this.write(frameOf(opcode.ping, Buffer.from(String(this.pingPayload))));
     }
+  }
+
+  private write(frames: Buffer): void {
+    this.writer.push(frames);
+    this.waitingSince ??= this.options.monotonic();
+    // Who does not read what was answered has nothing more to ask.
+    if (this.waitingBytes >= this.options.limits.highWaterBytes) this.hold('pressure');
   }
 
   private mayRead(): boolean {
@@ -212,10 +217,11 @@ export class SocketConnection {
 
   private onData(chunk: Buffer): void {
     this.options.counts.bytesReceived += chunk.length;
-    if (this.state !== 'open') return;
-    this.heardAt = this.options.monotonic();
-    this.pingAt = undefined;
-    this.spend(chunk.length);
+    if (this.state === 'open') {
+      this.heardAt = this.options.monotonic();
+      this.pingAt = undefined;
+      this.spend(chunk.length);
+    }
     this.reader.push(chunk);
     this.noteMessage();
   }
@@ -253,31 +259,48 @@ export class SocketConnection {
     this.handler.drained();
   }
 
+  private onMessage(data: Buffer, isText: boolean): void {
+    if (this.state !== 'open') return;
+    this.options.counts.framesReceived += 1;
+    this.handler.message(data, isText);
+  }
+
+  private onOversized(isBegun: boolean): void {
+    if (this.state === 'open') this.handler.oversized(isBegun);
+  }
+
   private onPing(payload: Buffer): void {
     this.countControl();
     if (this.state !== 'open') return;
-    this.writer.push(frameOf(opcode.pong, payload));
-    this.waitingSince ??= this.options.monotonic();
-    if (this.isFull) this.hold('pressure');
+    this.write(frameOf(opcode.pong, payload));
   }
 
   private countControl(): void {
+    if (this.state !== 'open') return;
     if (this.controls.take(this.heardAt) > 0) this.close(closeCode.rateLimited, 'Too many pings or pongs.');
   }
 
   private onCloseFrame(code: number, reason: string): void {
-    if (this.state !== 'open') return;
-    const answer =
-      code === protocolCode.none ? frameOf(opcode.close, Buffer.alloc(0)) : closeFrame(code, '');
-    this.sendClose(answer, code, reason);
+    if (this.state === 'open') {
+      const answer =
+        code === protocolCode.none ? frameOf(opcode.close, Buffer.alloc(0)) : closeFrame(code, '');
+      this.sendClose(answer, code, reason);
+    }
     // Both have said it, and the server is the one to end it (RFC 6455, section 7.1.1).
     this.options.socket.end();
+  }
+
+  /** Nothing that comes behind what is wrong can be made sense of. */
+  private onFailed(code: number, reason: string): void {
+    if (this.state === 'open') this.sendClose(closeFrame(code, reason), code, reason);
+    this.options.socket.end();
+    this.options.socket.resume();
   }
 
   private sendClose(frame: Buffer, code: number, reason: string): void {
     this.state = 'closing';
     this.closeInfo = { code, reason };
-    this.reader.end();
+    clearTimeout(this.rateTimer);
     this.writer.push(frame);
     this.writer.end();
     this.destroyAfter(this.options.limits.closeTimeoutMs);
