@@ -249,14 +249,17 @@ export class FrameReader {
     else this.failText();
   }
 
+  /** @returns undefined where there is nothing to hand on. */
   private inflated(body: Buffer): Buffer | undefined {
     try {
       const data = inflate(body, this.maxBytes);
       if (data !== undefined) return data;
-      return this.fail(protocolCode.tooBig, `A compressed message holds more than ${this.maxBytes} bytes.`);
     } catch {
       return this.fail(protocolCode.badText, 'A message cannot be decompressed.');
     }
+    this.handler.tooLong();
+    if (!this.isEnded) this.handler.skipped();
+    return undefined;
   }
 
   private finishControl({ code, length }: Frame): void {

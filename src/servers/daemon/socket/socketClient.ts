@@ -212,17 +212,20 @@ export class SocketClient {
       return;
     }
     const { token, requestId } = data;
-    void this.callerOf(token, (caller) => {
-      const share = this.options.enter(caller, () => this.onGone());
-      if (share === undefined) {
-        this.answer({ type: 'error', error: 'connection_limit_exceeded', requestId });
-        this.options.connection.close(closeCode.rateLimited, 'Too many connections');
-        return;
-      }
-      this.answer({ type: 'auth_success', scopes: [...caller.scopes], requestId }, 0);
-      this.trust(share);
-    }).catch((error: unknown) =>
-      this.refuse(OrchestratorError.from(error).message, 'Authentication failed', requestId),
+    const { enter, connection } = this.options;
+    void this.withCaller(
+      token,
+      (caller) => {
+        const share = enter(caller, () => this.onGone());
+        if (share === undefined) {
+          this.answer({ type: 'error', error: 'connection_limit_exceeded', requestId });
+          connection.close(closeCode.rateLimited, 'Too many connections');
+          return;
+        }
+        this.answer({ type: 'auth_success', scopes: [...caller.scopes], requestId });
+        this.trust(share);
+      },
+      (reason) => this.refuse(reason, 'Authentication failed', requestId),
     );
   }
 
@@ -235,18 +238,26 @@ export class SocketClient {
       this.answer({ type: 'error', error: 'message_credentials_missing', requestId });
       return;
     }
-    void this.callerOf(token, () => this.handle(value)).catch((error: unknown) =>
-      this.answer({ type: 'error', error: OrchestratorError.from(error).message, requestId }),
+    void this.withCaller(
+      token,
+      () => this.handle(value),
+      (error) => this.answer({ type: 'error', error, requestId }),
     );
   }
 
   /** Reads no further until the token is known, so that everything stays in its order. */
-  private async callerOf(token: string, then: (caller: Caller) => void): Promise<void> {
+  private async withCaller(
+    token: string,
+    onKnown: (caller: Caller) => void,
+    onRefused: (reason: string) => void,
+  ): Promise<void> {
     const { connection, authenticator, remoteAddress } = this.options;
     connection.hold();
     try {
       const caller = await authenticator.authenticate({ token, remoteAddress });
-      if (connection.isOpen) then(caller);
+      if (connection.isOpen) onKnown(caller);
+    } catch (error) {
+      onRefused(OrchestratorError.from(error).message);
     } finally {
       connection.release();
     }
