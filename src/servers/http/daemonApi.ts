@@ -26,7 +26,7 @@ export interface DaemonApi {
   /** As `stop_session`: everything in it has ended; one that had ended before is told as it is. */
   stop(id: string): Promise<DaemonSession>;
   /** Errors: `session_not_found`, `session_closed`, `invalid_request`. */
-  rename(id: string, name: string): Promise<DaemonSession>;
+  update(id: string, change: SessionChange): Promise<DaemonSession>;
   /** Its tasks, the newest first. Error: `session_not_found`. */
   listRuns(query: RunQuery): Promise<RunPage>;
   /** The stream, for a client that only listens: an SSE connection is one more client. */
@@ -39,7 +39,16 @@ type ListPayload<T extends 'list_sessions' | 'list_runs'> = NonNullable<DaemonRe
 export type SessionQuery = ListPayload<'list_sessions'>;
 export type RunQuery = ListPayload<'list_runs'>;
 
-export type NewSession = Omit<SpawnPayload, 'task' | 'timeoutMs'>;
+export type NewSession = Omit<SpawnPayload, 'task' | 'timeoutMs'> & {
+  /** Milliseconds from its creation until it is closed; as the core has it when missing. */
+  readonly maxDurationMs?: number | undefined;
+};
+
+export interface SessionChange {
+  readonly name?: string | undefined;
+  /** Milliseconds from now at the earliest at which its longest duration ends: `SessionManager.extend`. */
+  readonly extendMs?: number | undefined;
+}
 
 export interface RequestContext {
   readonly caller: Caller;
