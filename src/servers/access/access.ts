@@ -72,7 +72,10 @@ export function openAccess(options: AccessOptions): Access {
   const isStillValid = (caller: Caller): boolean => {
     if (caller.expiresAt !== undefined && caller.expiresAt <= Date.now()) return false;
     const token = shown.get(caller);
-    return token === undefined || tokens.list().some(({ hash, name }) => hash === token.hash && name === token.name);
+    return (
+      token === undefined ||
+      tokens.list().some(({ hash, name }) => hash === token.hash && name === token.name)
+    );
   };
   const checkWatched = (): void => {
     for (const [key, { caller, onGone }] of [...watched]) {

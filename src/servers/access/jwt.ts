@@ -64,7 +64,9 @@ export function createJwtVerifier(options: JwtOptions): JwtVerifier | undefined 
     }
     const candidates = keys.filter(({ algorithm }) => algorithm === header.alg);
     if (candidates.length === 0) throw refused('jwt_algorithm_unsupported');
-    const named = candidates.filter(({ id }) => header.kid === undefined || id === undefined || id === header.kid);
+    const named = candidates.filter(
+      ({ id }) => header.kid === undefined || id === undefined || id === header.kid,
+    );
     let refusal = refused('jwt_signature_invalid');
     for (const { key, algorithm } of named) {
       try {
@@ -91,7 +93,9 @@ function callerOf(payload: JWTPayload): Caller {
   const { success, data } = claims.safeParse(payload);
   if (!success) throw refused('jwt_payload_schema_invalid');
   const role = data.role === undefined ? undefined : scopeOfRole[data.role];
-  const named = [data.scope, data.scopes].flatMap((words) => (typeof words === 'string' ? words.split(' ') : (words ?? [])));
+  const named = [data.scope, data.scopes].flatMap((words) =>
+    typeof words === 'string' ? words.split(' ') : (words ?? []),
+  );
   const highest = Math.max(0, ...[...named, role].map((word) => scopes.findIndex((scope) => scope === word)));
   return {
     name: `jwt:${data.sub}`,
@@ -114,7 +118,9 @@ function reasonOf(error: unknown, errors: typeof import('jose').errors): string 
 function secretKey(secret: string | undefined): VerificationKey[] {
   if (secret === undefined) return [];
   if (secret.length < secretMinimum) {
-    throw invalidRequest(`The secret for JWTs has ${secret.length} characters; it needs ${secretMinimum} or more.`);
+    throw invalidRequest(
+      `The secret for JWTs has ${secret.length} characters; it needs ${secretMinimum} or more.`,
+    );
   }
   return [{ algorithm: 'HS256', key: createSecretKey(Buffer.from(secret)) }];
 }
@@ -142,7 +148,8 @@ function publicKeys(text: string | undefined): VerificationKey[] {
 
 function verificationKey(key: KeyObject, id?: string): VerificationKey {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  if (type === 'rsa' && (details?.modulusLength ?? 0) >= rsaMinimumBits) return { algorithm: 'RS256', key, id };
+  if (type === 'rsa' && (details?.modulusLength ?? 0) >= rsaMinimumBits)
+    return { algorithm: 'RS256', key, id };
   if (type === 'ec' && details?.namedCurve === 'prime256v1') return { algorithm: 'ES256', key, id };
   if (type === 'ed25519') return { algorithm: 'EdDSA', key, id };
   throw invalidRequest('A public key for JWTs is RSA of 2,048 bits or more, P-256 or Ed25519.');

@@ -70,8 +70,10 @@ export async function addNamedToken(stateDir: string, request: NewNamedToken, no
   const token = newToken();
   await change(stateDir, (tokens) => {
     const kept = tokens.filter((other) => !isExpired(other, now));
-    if (kept.some((other) => other.name === name)) throw invalidRequest(`There is a token "${name}" already.`);
-    if (kept.length >= namedTokenLimit) throw invalidRequest(`There are ${kept.length} tokens: revoke one first.`);
+    if (kept.some((other) => other.name === name))
+      throw invalidRequest(`There is a token "${name}" already.`);
+    if (kept.length >= namedTokenLimit)
+      throw invalidRequest(`There are ${kept.length} tokens: revoke one first.`);
     const added: NamedToken = { name, hash: hashOf(token), scope, createdAt: now };
     return [...kept, expiresAt === undefined ? added : { ...added, expiresAt }];
   });
@@ -118,7 +120,8 @@ async function makeAlone(path: string): Promise<number> {
     try {
       return openSync(path, 'wx', 0o600);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw OrchestratorError.from(error);
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST'))
+        throw OrchestratorError.from(error);
     }
     if (Date.now() > deadline) rmSync(path, { force: true });
     await delay(writePollMs);

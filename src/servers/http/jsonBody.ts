@@ -1,5 +1,5 @@
-import { OrchestratorError } from '../../base/errors.ts';
 import { invalidRequest } from '../../core/text.ts';
+import { tooLargeResponse } from './httpErrors.ts';
 import { readBody } from './requestBody.ts';
 
 /** Of a JSON body, in bytes. */
@@ -8,16 +8,20 @@ export const jsonBodyLimit = 1024 * 1024;
 const depthLimit = 64;
 
 /**
- * The JSON of a request. Its type must be said: a form of a web page cannot say it without asking first.
- * Errors: `invalid_request`, with code OUT_OF_RANGE where it is too large.
+ * The JSON of a request, or the answer where it is too large. Its type must be said: the form of a web page cannot say
+ * it without the browser asking first. Error: `invalid_request`.
  */
-export async function readJsonBody(request: Request): Promise<unknown> {
+export async function readJsonBody(request: Request): Promise<{ readonly json: unknown } | Response> {
   const type = request.headers.get('content-type') ?? '';
   if (!/^application\/(?:[\w.+-]+\+)?json *(?:;|$)/i.test(type)) {
     throw invalidRequest('The body must be JSON, with the header "Content-Type: application/json".');
   }
   const body = await readBody(request, jsonBodyLimit);
-  if (body === undefined) throw tooLarge();
+  if (body === undefined) return tooLargeResponse(jsonBodyLimit);
+  return { json: parse(body) };
+}
+
+function parse(body: Uint8Array): unknown {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(body);
@@ -30,12 +34,6 @@ export async function readJsonBody(request: Request): Promise<unknown> {
   } catch {
     throw invalidRequest('The body is not JSON.');
   }
-}
-
-function tooLarge(): OrchestratorError {
-  return new OrchestratorError('OUT_OF_RANGE', 'invalid_request', `The body is larger than ${jsonBodyLimit} bytes.`, {
-    details: { status: 413 },
-  });
 }
 
 /** Before it is parsed: what comes after parsing may go as deep as the text. */
