@@ -1,3 +1,4 @@
+import type { Logger } from '../../base/logger.ts';
 import type { EventLog } from './eventLog.ts';
 
 /** One address and why it was refused, over a while. Never what it sent. */
@@ -7,11 +8,15 @@ export interface DeniedAccess {
   readonly count: number;
 }
 
-/** Writes into the log who was refused at a door. Error: `disk_full`. */
-export function reportDeniedAccess(log: EventLog, denials: readonly DeniedAccess[]): void {
-  log.commit((tx) => {
-    for (const { remoteAddress, reason, count } of denials) {
-      tx.report('access.denied', {}, { remote_address: remoteAddress, reason, count });
-    }
-  });
+/** Writes into the log who was refused at a door. A full disk is no reason to let the door fail: then a line tells. */
+export function reportDeniedAccess(log: EventLog, denials: readonly DeniedAccess[], logger: Logger): void {
+  try {
+    log.commit((tx) => {
+      for (const { remoteAddress, reason, count } of denials) {
+        tx.report('access.denied', {}, { remote_address: remoteAddress, reason, count });
+      }
+    });
+  } catch (error) {
+    logger.error('Could not write down who was refused', error);
+  }
 }

@@ -1,5 +1,5 @@
-import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto';
-import type { JWTPayload } from 'jose';
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import type { errors as joseErrors, JWTPayload } from 'jose';
 import * as z from 'zod/mini';
 import { OrchestratorError } from '../../base/errors.ts';
 import { invalidRequest } from '../../core/text.ts';
@@ -104,7 +104,7 @@ function callerOf(payload: JWTPayload): Caller {
   };
 }
 
-function reasonOf(error: unknown, errors: typeof import('jose').errors): string {
+function reasonOf(error: unknown, errors: typeof joseErrors): string {
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'jwt_signature_invalid';
   if (error instanceof errors.JWTExpired) return 'jwt_expired';
   if (error instanceof errors.JWTClaimValidationFailed) {
@@ -135,9 +135,7 @@ function publicKeys(text: string | undefined): VerificationKey[] {
     const list = typeof json === 'object' && json !== null && 'keys' in json ? json : { keys: [json] };
     const { keys } = webKeys.parse(list);
     if (keys.length === 0) throw invalidRequest('The key set for JWTs is empty.');
-    return keys.map(({ kid, ...key }) =>
-      verificationKey(createPublicKey({ key: key as JsonWebKey, format: 'jwk' }), kid),
-    );
+    return keys.map(({ kid, ...key }) => verificationKey(createPublicKey({ key, format: 'jwk' }), kid));
   } catch (error) {
     if (OrchestratorError.is(error)) throw error;
     throw invalidRequest(

@@ -37,7 +37,8 @@ function isAmbiguous({ url = '', method, rawHeaders }: IncomingMessage): boolean
 
 function refuse(socket: Duplex, status: string, error: string, code: string): void {
   socket.on('error', () => undefined);
-  const body = JSON.stringify({ error, code, reason: 'permission_denied' });
+  const reason = code === 'FORBIDDEN' ? 'permission_denied' : 'invalid_request';
+  const body = JSON.stringify({ error, code, reason });
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

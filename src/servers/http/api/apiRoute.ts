@@ -23,7 +23,7 @@ export interface ApiRoute {
   readonly isStream?: boolean | undefined;
   /** Further statuses beside those that every route has. */
   readonly errors?: readonly number[] | undefined;
-  handle(request: ApiRequest): unknown;
+  readonly handle: (request: ApiRequest) => unknown;
 }
 
 /** What Node has of a request and its answer. */
@@ -64,7 +64,7 @@ type Options<Q extends z.ZodMiniObject, B extends z.ZodMiniType> = Omit<
   readonly status?: number;
   readonly query?: Q;
   readonly body?: B;
-  handle(request: TypedRequest<z.infer<Q>, z.infer<B>>): unknown;
+  readonly handle: (request: TypedRequest<z.infer<Q>, z.infer<B>>) => unknown;
 };
 
 /** @param options.handle returns the answer, or a `Response` for another status. */
