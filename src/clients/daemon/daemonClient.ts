@@ -1,0 +1,305 @@
+import { OrchestratorError } from '../../base/errors.ts';
+import { systemIds } from '../../base/ids.ts';
+import type { AnswerFrame } from '../../protocol/daemon/frames.ts';
+import type { DaemonRequest, ExecutePayload, SpawnPayload } from '../../protocol/daemon/requests.ts';
+import type { DaemonSession, DaemonSessionStatus, DaemonStatus } from '../../protocol/daemon/shapes.ts';
+import { type DaemonEventName, type DaemonListener, EventHub } from './clientEvents.ts';
+import type { Connection } from './connection.ts';
+import { type ConnectionState, Connector } from './connector.ts';
+import { notConnected, refusalError } from './errors.ts';
+import type { DaemonFrame } from './frameCodec.ts';
+import { type ClientSettings, type DaemonClientOptions, defaultUrl, settingsOf } from './options.ts';
+import { RequestLedger } from './requestLedger.ts';
+import { RunCalls } from './runCalls.ts';
+import { StreamPlace } from './streamPlace.ts';
+import { type SubscriptionRequest, Subscriptions } from './subscriptions.ts';
+import { TerminalCalls } from './terminalCalls.ts';
+
+type RequestType = DaemonRequest['type'];
+type PayloadOf<T extends RequestType> =
+  Extract<DaemonRequest, { type: T }> extends { payload?: infer P } ? P : undefined;
+type AnswerType = AnswerFrame['type'];
+type AnswerOf<T extends AnswerType> = Extract<AnswerFrame, { type: T }>;
+
+export type SpawnSessionPayload = SpawnPayload;
+export type ExecuteTaskOptions = Omit<ExecutePayload, 'sessionId' | 'task'>;
+
+export interface ExecutedTask {
+  readonly sessionId: string;
+  /** What `task_completed` and `task_failed` will name. */
+  readonly taskId: string;
+  /** From 1, where it waits for its turn. */
+  readonly queuePosition?: number | undefined;
+}
+
+export interface ListSessionsOptions {
+  /** 1 to 1,000. */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+  readonly status?: DaemonSessionStatus | undefined;
+  readonly orchestratorId?: string | undefined;
+}
+
+export interface SessionsPage {
+  readonly sessions: readonly DaemonSession[];
+  readonly total: number;
+  readonly nextCursor?: string | undefined;
+}
+
+/** How a request of any type is made; the parts of the client that live in files of their own get it. */
+export type RequestFunction = <T extends RequestType, A extends AnswerType>(
+  type: T,
+  answer: A,
+  payload?: PayloadOf<T>,
+) => Promise<AnswerOf<A>>;
+
+/**
+ * A daemon over its WebSocket: seed 002. One connection, kept up by itself; after a drop it takes up the stream where
+ * it broke off, so that listeners hear every frame once and in order.
+ *
+ * Every request fails with a `DaemonError` (`code`, `reason`, `message`): what the daemon answered, `request_timeout`,
+ * `queue_full`, or `closed` where there is no connection and none is on its way, and where a connection was lost that
+ * the request had gone out on and it may not be sent twice.
+ */
+export class DaemonClient {
+  readonly url: string;
+  /** Runs of sessions: list, status, abort, retry. */
+  readonly runs: RunCalls;
+  /** Terminals: list, spawn, type, resize, kill, attach. */
+  readonly terminals: TerminalCalls;
+  private readonly settings: ClientSettings;
+  private readonly events = new EventHub();
+  private readonly ledger: RequestLedger;
+  private readonly place = new StreamPlace();
+  private readonly subscriptions = new Subscriptions();
+  private readonly connector: Connector;
+  private readonly idPrefix = systemIds.hexId();
+  private nextId = 0;
+
+  constructor(options: DaemonClientOptions = {}) {
+    this.settings = settingsOf(options);
+    this.url = this.settings.url;
+    this.ledger = new RequestLedger(this.settings);
+    this.connector = new Connector(this.settings, this.events, {
+      onFrame: (frame) => this.handle(frame),
+      prepare: (connection) => this.prepare(connection),
+      onLost: () => {
+        this.place.interrupt();
+        this.ledger.connectionLost();
+      },
+      onGivenUp: (error) => this.ledger.rejectAll(error),
+    });
+    const request: RequestFunction = (type, answer, payload) => this.request(type, answer, payload);
+    this.runs = new RunCalls(request);
+    this.terminals = new TerminalCalls(request, (message) => this.connector.connection?.send(message), {
+      on: (event, listener) => this.on(event, listener),
+    });
+  }
+
+  get state(): ConnectionState {
+    return this.connector.state;
+  }
+
+  get isConnected(): boolean {
+    return this.connector.state === 'connected';
+  }
+
+  /**
+   * Resolves once the connection is open and the token was taken. When it rejects with "WebSocket connection failed",
+   * further attempts follow as after a drop, unless the option `reconnect` is false; `unauthenticated` is final.
+   */
+  connect(): Promise<void> {
+    return this.connector.connect();
+  }
+
+  /** Ends the connection, or the attempts to get one; requests that have no answer yet fail. */
+  disconnect(): void {
+    this.connector.disconnect();
+  }
+
+  /** @returns a function that takes the listener off again. */
+  on<E extends DaemonEventName>(event: E, listener: DaemonListener<E>): () => void {
+    return this.events.on(event, listener);
+  }
+
+  once<E extends DaemonEventName>(event: E, listener: DaemonListener<E>): () => void {
+    return this.events.once(event, listener);
+  }
+
+  off<E extends DaemonEventName>(event: E, listener: DaemonListener<E>): void {
+    this.events.off(event, listener);
+  }
+
+  /** Makes a session and starts its task, whose stream follows. */
+  async spawnSession(payload: SpawnSessionPayload): Promise<DaemonSession> {
+    return (await this.request('spawn_session', 'session_spawned', payload)).session;
+  }
+
+  /** Resolves as soon as the task was taken; how it goes on is told by events. */
+  async executeTask(
+    sessionId: string,
+    task: string,
+    options: ExecuteTaskOptions = {},
+  ): Promise<ExecutedTask> {
+    this.subscriptions.add({ sessionIds: [sessionId] });
+    const answer = await this.request('execute_task', 'task_executing', { ...options, sessionId, task });
+    return { sessionId: answer.sessionId, taskId: answer.taskId, queuePosition: answer.queuePosition };
+  }
+
+  /** Stops its task and ends the session. */
+  async stopSession(sessionId: string): Promise<DaemonSession> {
+    return (await this.request('stop_session', 'session_status_update', { sessionId })).session;
+  }
+
+  async getSessionStatus(sessionId: string): Promise<DaemonSession> {
+    return (await this.request('session_status', 'session_status_update', { sessionId })).session;
+  }
+
+  /** One page. */
+  async listSessions(options: ListSessionsOptions = {}): Promise<SessionsPage> {
+    const { sessions, total, nextCursor } = await this.request('list_sessions', 'sessions_list', {
+      ...options,
+    });
+    return { sessions, total, nextCursor };
+  }
+
+  /** All pages, one session after the other. */
+  async *allSessions(options: ListSessionsOptions = {}): AsyncGenerator<DaemonSession, void, undefined> {
+    let { cursor } = options;
+    do {
+      const page = await this.listSessions({ ...options, cursor });
+      yield* page.sessions;
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+  }
+
+  async getDaemonStatus(): Promise<DaemonStatus> {
+    return (await this.request('daemon_status', 'daemon_status_update')).status;
+  }
+
+  /** @returns how long the answer took, in milliseconds. */
+  async ping(): Promise<number> {
+    const { clock } = this.settings;
+    const began = clock.now();
+    await this.request('ping', 'pong');
+    return clock.now() - began;
+  }
+
+  async healthCheck(): Promise<boolean> {
+    return (await this.request('health_check', 'health_check_response')).healthy;
+  }
+
+  /** Asks for streams of sessions and for topics, on this connection and on those that follow it. */
+  async subscribe(wanted: SubscriptionRequest): Promise<void> {
+    this.subscriptions.add(wanted);
+    try {
+      await this.request('subscribe', 'subscribed', mutable(wanted));
+    } catch (error) {
+      if (!OrchestratorError.is(error, 'closed')) this.subscriptions.remove(wanted);
+      throw error;
+    }
+  }
+
+  async unsubscribe(unwanted: SubscriptionRequest): Promise<void> {
+    this.subscriptions.remove(unwanted);
+    await this.request('unsubscribe', 'unsubscribed', mutable(unwanted));
+  }
+
+  /** Whether the stream of this session comes, because it was subscribed to, or because its task was started here. */
+  isSubscribed(sessionId: string): boolean {
+    return this.subscriptions.has(sessionId);
+  }
+
+  private async request<T extends RequestType, A extends AnswerType>(
+    type: T,
+    answerType: A,
+    payload?: PayloadOf<T>,
+  ): Promise<AnswerOf<A>> {
+    const { connection, state } = this.connector;
+    const mayWait = state === 'connecting' || (state === 'reconnecting' && this.settings.queueWhileOffline);
+    if (connection === undefined && !mayWait) throw notConnected();
+    const requestId = `${this.idPrefix}-${this.nextId++}`;
+    const message = { type, requestId, ...(payload === undefined ? {} : { payload }) };
+    const answered = this.ledger.add(requestId, type, message);
+    if (connection !== undefined) this.ledger.sendWaiting(connection.send);
+    const answer = await answered;
+    // Contract 002, section 4: what cannot run is told as a task that failed.
+    if (answer.type === 'task_failed' && answerType !== 'task_failed') {
+      throw refusalError({ error: answer.error, sessionId: answer.sessionId });
+    }
+    if (answer.type !== answerType) {
+      throw new OrchestratorError(
+        'INTERNAL',
+        'protocol_violation',
+        `The daemon answered "${type}" with "${answer.type}".`,
+      );
+    }
+    return answer as AnswerOf<A>;
+  }
+
+  private handle(frame: DaemonFrame): void {
+    if (!this.place.accept(frame)) return;
+    // Before its promise: whoever awaits it, and every listener, finds the session subscribed.
+    if (frame.type === 'session_spawned') this.subscriptions.add({ sessionIds: [frame.session.id] });
+    const isStream = 'part' in frame && frame.type !== 'resumed';
+    if (!isStream && 'requestId' in frame && frame.requestId !== undefined) {
+      const request = this.ledger.take(frame.requestId);
+      if (frame.type === 'error') request?.reject(refusalError(frame));
+      else request?.resolve(frame);
+    }
+    this.events.emitFrame(frame);
+  }
+
+  /** The stream goes on, and then all that waits is sent. */
+  private async prepare(connection: Connection): Promise<void> {
+    if (this.place.resumeAfter !== undefined && this.place.isInterrupted) {
+      // Sessions that are being made have to be known before the stream is asked for, or it would lack their beginning.
+      this.ledger.sendWaiting(connection.send, 'spawn_session');
+      await this.ledger.settled('spawn_session');
+      await this.resume(connection);
+    }
+    this.ledger.sendWaiting(connection.send);
+  }
+
+  private async resume(connection: Connection): Promise<void> {
+    const place = this.place.resumeAfter ?? { seq: 0 };
+    const wanted = this.subscriptions.toPayload();
+    const ask = (type: 'resume' | 'subscribe', payload: object): Promise<DaemonFrame> => {
+      const requestId = `${this.idPrefix}-${this.nextId++}`;
+      const answered = this.ledger.add(requestId, type, { type, requestId, payload });
+      this.ledger.sendWaiting(connection.send, type);
+      return answered;
+    };
+    try {
+      const part = place.part === undefined ? {} : { part: place.part };
+      await ask('resume', { after: place.seq, ...part, ...wanted });
+    } catch (error) {
+      if (!OrchestratorError.is(error) || error.reason !== 'events_missed') throw error;
+      const { seq } = await ask('subscribe', wanted);
+      this.place.restart(seq);
+      this.events.emit('gap', { after: place.seq });
+    }
+  }
+}
+
+/** The protocol's types are those of arrays that may be changed. */
+function mutable({ sessionIds, topics }: SubscriptionRequest): PayloadOf<'subscribe'> {
+  return {
+    ...(sessionIds === undefined ? {} : { sessionIds: [...sessionIds] }),
+    ...(topics === undefined ? {} : { topics: [...topics] }),
+  };
+}
+
+const clients = new Map<string, DaemonClient>();
+
+/** The one client of this program for a URL. Options count with the first call for that URL. */
+export function getDaemonClient(options: DaemonClientOptions = {}): DaemonClient {
+  const url = options.url ?? defaultUrl();
+  let client = clients.get(url);
+  if (client === undefined) {
+    client = new DaemonClient({ ...options, url });
+    clients.set(url, client);
+  }
+  return client;
+}
