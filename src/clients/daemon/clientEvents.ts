@@ -1,10 +1,8 @@
 import type { OrchestratorError } from '../../base/errors.ts';
-import type { AnswerFrame, StreamChunk, StreamFrame, ToolCall } from '../../protocol/daemon/frames.ts';
+import type { StreamChunk, ToolCall } from '../../protocol/daemon/frames.ts';
 import type { DaemonRun, DaemonSession, DaemonStatus, DaemonTerminal } from '../../protocol/daemon/shapes.ts';
 import { refusalError } from './errors.ts';
-import type { DaemonFrame } from './frameCodec.ts';
-
-type FrameOf<T extends DaemonFrame['type']> = Extract<AnswerFrame | StreamFrame, { type: T }>;
+import type { DaemonFrame, FrameOf } from './frameCodec.ts';
 
 /** What a `DaemonClient` tells, by name: how the connection stands, and every frame by its `type`, without its wrapping. */
 export interface DaemonEvents {

@@ -12,6 +12,7 @@ import type { WebSocketLike } from './webSocket.ts';
 
 /** One WebSocket that the daemon has let in. */
 export interface Connection {
+  readonly isOpen: boolean;
   send(message: object): void;
   /** `onClose` is not called for it. */
   close(code: number, reason: string): void;
@@ -103,7 +104,13 @@ export async function openConnection(
           state = 'open';
           settle();
           // First: what the caller does with the connection waits for the microtask, and frames may follow at once.
-          resolve({ send, close: leave });
+          resolve({
+            get isOpen() {
+              return state === 'open';
+            },
+            send,
+            close: leave,
+          });
         }
       }
       events.onFrame(frame);

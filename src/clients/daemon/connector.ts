@@ -12,6 +12,8 @@ export interface ConnectorHooks {
   onFrame(frame: DaemonFrame): void;
   /** A connection was made: what is needed before it counts as one. Its failing fails the attempt. */
   prepare(connection: Connection): Promise<void>;
+  /** It counts from now on. */
+  onConnected(connection: Connection): void;
   /** The connection is gone; another one may follow. */
   onLost(): void;
   /** No further connection follows by itself. */
@@ -60,6 +62,7 @@ export class Connector {
     const wasOpen = this.current !== undefined;
     this.stopRetry();
     this.opening?.abort.abort();
+    this.opening = undefined;
     this.current?.close(1000, 'Client disconnected');
     this.drop();
     this.hooks.onGivenUp(disconnectedMeanwhile());
@@ -74,23 +77,34 @@ export class Connector {
 
   private attempt(): Promise<void> {
     const abort = new AbortController();
-    const done = this.open(abort.signal).then(
-      (connection) => {
-        this.opening = undefined;
-        this.current = connection;
-        this.attempts = 0;
-        this.startHeartbeat(connection);
-        this.events.emit('connected', undefined);
-      },
-      (error: unknown) => {
-        if (this.opening?.abort === abort) this.opening = undefined;
-        const failure = OrchestratorError.from(error);
-        if (!abort.signal.aborted) this.failed(failure);
-        throw failure;
-      },
-    );
+    const done = this.runAttempt(abort);
     this.opening = { done, abort };
     return done;
+  }
+
+  private async runAttempt(abort: AbortController): Promise<void> {
+    let connection: Connection;
+    try {
+      connection = await this.open(abort.signal);
+      if (abort.signal.aborted) {
+        connection.close(1000, 'Client disconnected');
+        throw disconnectedMeanwhile();
+      }
+      if (!connection.isOpen) throw connectionFailed(this.settings.url, 'closed at once');
+    } catch (error) {
+      const failure = OrchestratorError.from(error);
+      if (!abort.signal.aborted) {
+        this.opening = undefined;
+        this.failed(failure);
+      }
+      throw failure;
+    }
+    this.opening = undefined;
+    this.current = connection;
+    this.attempts = 0;
+    this.startHeartbeat(connection);
+    this.hooks.onConnected(connection);
+    this.events.emit('connected', undefined);
   }
 
   private async open(signal: AbortSignal): Promise<Connection> {
@@ -109,7 +123,8 @@ export class Connector {
     let closed: { readonly code: number; readonly reason: string } | undefined;
     // What is asked while it is being prepared fails with the connection, and not only after its time limit.
     const closing = new AbortController();
-    const connection = await openConnection(
+    let connection: Connection | undefined;
+    connection = await openConnection(
       this.settings,
       token,
       {
@@ -120,7 +135,7 @@ export class Connector {
         onClose: (code, reason) => {
           closed = { code, reason };
           closing.abort();
-          if (this.current === connection) this.lost(code, reason);
+          if (connection !== undefined && this.current === connection) this.lost(code, reason);
         },
       },
       signal,

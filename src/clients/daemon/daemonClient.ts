@@ -7,11 +7,11 @@ import { type DaemonEventName, type DaemonListener, EventHub } from './clientEve
 import type { Connection } from './connection.ts';
 import { type ConnectionState, Connector } from './connector.ts';
 import { notConnected, refusalError } from './errors.ts';
-import type { DaemonFrame } from './frameCodec.ts';
+import { type AnswerOf, type DaemonFrame, isStreamFrame } from './frameCodec.ts';
 import { type ClientSettings, type DaemonClientOptions, defaultUrl, settingsOf } from './options.ts';
 import { RequestLedger } from './requestLedger.ts';
 import { RunCalls } from './runCalls.ts';
-import { StreamPlace } from './streamPlace.ts';
+import { type Place, StreamPlace } from './streamPlace.ts';
 import { type SubscriptionRequest, Subscriptions } from './subscriptions.ts';
 import { TerminalCalls } from './terminalCalls.ts';
 
@@ -19,7 +19,6 @@ type RequestType = DaemonRequest['type'];
 type PayloadOf<T extends RequestType> =
   Extract<DaemonRequest, { type: T }> extends { payload?: infer P } ? P : undefined;
 type AnswerType = AnswerFrame['type'];
-type AnswerOf<T extends AnswerType> = Extract<AnswerFrame, { type: T }>;
 
 export type SpawnSessionPayload = SpawnPayload;
 export type ExecuteTaskOptions = Omit<ExecutePayload, 'sessionId' | 'task'>;
@@ -84,6 +83,7 @@ export class DaemonClient {
     this.connector = new Connector(this.settings, this.events, {
       onFrame: (frame) => this.handle(frame),
       prepare: (connection) => this.prepare(connection),
+      onConnected: (connection) => this.ledger.sendWaiting(connection.send),
       onLost: () => {
         this.place.interrupt();
         this.ledger.connectionLost();
@@ -219,13 +219,13 @@ export class DaemonClient {
     const { connection, state } = this.connector;
     const mayWait = state === 'connecting' || (state === 'reconnecting' && this.settings.queueWhileOffline);
     if (connection === undefined && !mayWait) throw notConnected();
-    const requestId = `${this.idPrefix}-${this.nextId++}`;
+    const requestId = this.newRequestId();
     const message = { type, requestId, ...(payload === undefined ? {} : { payload }) };
     const answered = this.ledger.add(requestId, type, message);
     if (connection !== undefined) this.ledger.sendWaiting(connection.send);
     const answer = await answered;
     // Contract 002, section 4: what cannot run is told as a task that failed.
-    if (answer.type === 'task_failed' && answerType !== 'task_failed') {
+    if (answer.type === 'task_failed') {
       throw refusalError({ error: answer.error, sessionId: answer.sessionId });
     }
     if (answer.type !== answerType) {
@@ -235,15 +235,14 @@ export class DaemonClient {
         `The daemon answered "${type}" with "${answer.type}".`,
       );
     }
-    return answer as AnswerOf<A>;
+    return answer as DaemonFrame & AnswerOf<A>;
   }
 
   private handle(frame: DaemonFrame): void {
     if (!this.place.accept(frame)) return;
     // Before its promise: whoever awaits it, and every listener, finds the session subscribed.
     if (frame.type === 'session_spawned') this.subscriptions.add({ sessionIds: [frame.session.id] });
-    const isStream = 'part' in frame && frame.type !== 'resumed';
-    if (!isStream && 'requestId' in frame && frame.requestId !== undefined) {
+    if (!isStreamFrame(frame) && frame.requestId !== undefined) {
       const request = this.ledger.take(frame.requestId);
       if (frame.type === 'error') request?.reject(refusalError(frame));
       else request?.resolve(frame);
@@ -251,36 +250,40 @@ export class DaemonClient {
     this.events.emitFrame(frame);
   }
 
-  /** The stream goes on, and then all that waits is sent. */
   private async prepare(connection: Connection): Promise<void> {
-    if (this.place.resumeAfter !== undefined && this.place.isInterrupted) {
-      // Sessions that are being made have to be known before the stream is asked for, or it would lack their beginning.
-      this.ledger.sendWaiting(connection.send, 'spawn_session');
-      await this.ledger.settled('spawn_session');
-      await this.resume(connection);
-    }
-    this.ledger.sendWaiting(connection.send);
-  }
-
-  private async resume(connection: Connection): Promise<void> {
-    const place = this.place.resumeAfter ?? { seq: 0 };
+    const place = this.place.resumeAfter;
+    if (place === undefined) return;
+    // Sessions that are being made have to be known before the stream is asked for, or it would lack their beginning.
+    await this.ledger.sendAgain('spawn_session', connection.send);
     const wanted = this.subscriptions.toPayload();
-    const ask = (type: 'resume' | 'subscribe', payload: object): Promise<DaemonFrame> => {
-      const requestId = `${this.idPrefix}-${this.nextId++}`;
-      const answered = this.ledger.add(requestId, type, { type, requestId, payload });
-      this.ledger.sendWaiting(connection.send, type);
-      return answered;
-    };
     try {
-      const part = place.part === undefined ? {} : { part: place.part };
-      await ask('resume', { after: place.seq, ...part, ...wanted });
+      const resumed = await this.ask(connection, 'resume', { ...toResumePayload(place), ...wanted });
+      if (resumed.type === 'resumed' && resumed.after > place.seq) {
+        this.events.emit('gap', { after: place.seq });
+      }
     } catch (error) {
-      if (!OrchestratorError.is(error) || error.reason !== 'events_missed') throw error;
-      const { seq } = await ask('subscribe', wanted);
-      this.place.restart(seq);
+      if (!OrchestratorError.is(error, 'events_missed')) throw error;
+      this.place.startAnew();
+      await this.ask(connection, 'subscribe', wanted);
       this.events.emit('gap', { after: place.seq });
     }
   }
+
+  /** Over a connection that is still being prepared, so before everything that waits. */
+  private ask(connection: Connection, type: 'resume' | 'subscribe', payload: object): Promise<DaemonFrame> {
+    const requestId = this.newRequestId();
+    const answered = this.ledger.add(requestId, type, { type, requestId, payload });
+    this.ledger.sendOne(requestId, connection.send);
+    return answered;
+  }
+
+  private newRequestId(): string {
+    return `${this.idPrefix}-${this.nextId++}`;
+  }
+}
+
+function toResumePayload({ seq, part }: Place): { after: number; part?: number } {
+  return part === undefined ? { after: seq } : { after: seq, part };
 }
 
 /** The protocol's types are those of arrays that may be changed. */

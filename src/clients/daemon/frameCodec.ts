@@ -4,6 +4,18 @@ import type { AnswerFrame, StreamFrame } from '../../protocol/daemon/frames.ts';
 /** Anything that the daemon sends. Frames of the stream have a `part` beside their `seq`. */
 export type DaemonFrame = (AnswerFrame & { readonly seq: number }) | StreamFrame;
 
+type OfType<F, T> = F extends { readonly type: infer U } ? (T extends U ? F : never) : never;
+
+/** The frame of a type; an answer, where the stream has frames of that type too. */
+export type AnswerOf<T extends AnswerFrame['type']> = OfType<AnswerFrame, T>;
+/** Any frame of a type. */
+export type FrameOf<T extends DaemonFrame['type']> = OfType<AnswerFrame | StreamFrame, T>;
+
+/** Whether it is of the stream, and so has a place in the log; an answer may name a place and has none. */
+export function isStreamFrame(frame: DaemonFrame): frame is StreamFrame {
+  return 'part' in frame && frame.type !== 'resumed';
+}
+
 /** How frames stand on the wire. */
 export interface FrameCodec {
   encode(message: object): string | Uint8Array;

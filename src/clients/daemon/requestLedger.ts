@@ -33,9 +33,14 @@ interface Pending {
   readonly message: object;
   readonly size: number;
   readonly timer: Disposable;
+  /** On this connection. */
   isSent: boolean;
+  /** On one that is gone. */
+  wasSent: boolean;
   resolve(frame: DaemonFrame): void;
   reject(error: OrchestratorError): void;
+  /** Resolves however it ends. */
+  readonly ended: Promise<unknown>;
 }
 
 /** The requests that have no answer yet, in the order in which they were made. */
@@ -65,41 +70,45 @@ export class RequestLedger {
         ),
       );
     }
-    return new Promise((resolve, reject) => {
-      const timer = clock.setTimer(requestTimeoutMs, () => {
-        this.take(requestId)?.reject(
-          new OrchestratorError(
-            'DEADLINE_EXCEEDED',
-            'request_timeout',
-            `The daemon did not answer "${type}" within ${requestTimeoutMs} ms.`,
-          ),
-        );
-      });
-      this.pending.set(requestId, { type, message, size, timer, isSent: false, resolve, reject });
-      this.waiting += 1;
-      this.waitingSize += size;
+    const { promise, resolve, reject } = Promise.withResolvers<DaemonFrame>();
+    const timer = clock.setTimer(requestTimeoutMs, () => {
+      this.take(requestId)?.reject(
+        new OrchestratorError(
+          'DEADLINE_EXCEEDED',
+          'request_timeout',
+          `The daemon did not answer "${type}" within ${requestTimeoutMs} ms.`,
+        ),
+      );
     });
+    const ended = promise.catch(() => undefined);
+    const state = { isSent: false, wasSent: false };
+    this.pending.set(requestId, { type, message, size, timer, ...state, resolve, reject, ended });
+    this.waiting += 1;
+    this.waitingSize += size;
+    return promise;
   }
 
-  /** Sends what waits, in order; of one type only, if one is given. */
-  sendWaiting(send: (message: object) => void, only?: RequestType): void {
+  /** Sends what waits, in order. */
+  sendWaiting(send: (message: object) => void): void {
     if (this.waiting === 0) return;
+    for (const request of this.pending.values()) this.send(request, send);
+  }
+
+  /** Sends one request, whatever else waits. */
+  sendOne(requestId: string, send: (message: object) => void): void {
+    const request = this.pending.get(requestId);
+    if (request !== undefined) this.send(request, send);
+  }
+
+  /** Sends those of a type again that went out on a connection that is gone, and resolves when all have ended. */
+  async sendAgain(type: RequestType, send: (message: object) => void): Promise<void> {
+    const ends: Promise<unknown>[] = [];
     for (const request of this.pending.values()) {
-      if (request.isSent || (only !== undefined && request.type !== only)) continue;
-      send(request.message);
-      request.isSent = true;
-      this.waiting -= 1;
-      this.waitingSize -= request.size;
+      if (request.type !== type || !request.wasSent) continue;
+      ends.push(request.ended);
+      this.send(request, send);
     }
-  }
-
-  /** Those of a type that are under way, once each has ended one way or another. */
-  hasSent(type: RequestType): boolean {
-    return this.pending.values().some((request) => request.isSent && request.type === type);
-  }
-
-  typeOf(requestId: string): RequestType | undefined {
-    return this.pending.get(requestId)?.type;
+    await Promise.all(ends);
   }
 
   /** Takes a request out of the ledger, to be resolved or rejected. */
@@ -121,6 +130,7 @@ export class RequestLedger {
       if (!request.isSent) continue;
       if (repeatable.has(request.type)) {
         request.isSent = false;
+        request.wasSent = true;
         this.waiting += 1;
         this.waitingSize += request.size;
       } else this.take(requestId)?.reject(connectionLost(request.type));
@@ -129,5 +139,13 @@ export class RequestLedger {
 
   rejectAll(error: OrchestratorError): void {
     for (const requestId of [...this.pending.keys()]) this.take(requestId)?.reject(error);
+  }
+
+  private send(request: Pending, send: (message: object) => void): void {
+    if (request.isSent) return;
+    send(request.message);
+    request.isSent = true;
+    this.waiting -= 1;
+    this.waitingSize -= request.size;
   }
 }

@@ -1,4 +1,4 @@
-import type { DaemonFrame } from './frameCodec.ts';
+import { type DaemonFrame, isStreamFrame } from './frameCodec.ts';
 
 /** Behind a frame of the stream; without a `part`, behind all of an event. */
 export interface Place {
@@ -16,38 +16,46 @@ export class StreamPlace {
   /** Where the log stood when the first connection began: nothing before it was ever meant for this client. */
   private start: Place | undefined;
   private isInterrupted = false;
+  private isStartingAnew = false;
 
-  /** Where to go on after a drop; undefined before the first frame. */
+  /** Where to go on after a drop; undefined where there is nothing to resume. */
   get resumeAfter(): Place | undefined {
-    return this.last ?? this.start;
+    return this.isInterrupted ? (this.last ?? this.start) : undefined;
   }
 
-  /** The connection is gone: no frame of the stream counts until `resume`. */
+  /** The connection is gone: no frame of the stream counts until it is `resumed`. */
   interrupt(): void {
-    this.isInterrupted = this.resumeAfter !== undefined;
+    this.isInterrupted = (this.last ?? this.start) !== undefined;
+    this.isStartingAnew = false;
   }
 
-  /** The stream goes on from here. */
-  resume(): void {
-    this.isInterrupted = false;
-  }
-
-  /** The log as it was is gone: from now on. */
-  restart(seq: number): void {
-    this.last = undefined;
-    this.start = { seq };
-    this.isInterrupted = false;
+  /** The log from there on is gone: the stream begins anew with the answer to a `subscribe`. */
+  startAnew(): void {
+    this.isStartingAnew = true;
   }
 
   /** @returns false for a frame that the client has had, or will get again. */
   accept(frame: DaemonFrame): boolean {
-    if (!('part' in frame) || frame.type === 'resumed') {
-      this.start ??= { seq: frame.seq };
+    if (!isStreamFrame(frame)) {
+      this.noteAnswer(frame);
       return true;
     }
     if (this.isInterrupted || !this.isNew(frame)) return false;
     this.last = { seq: frame.seq, part: frame.part };
     return true;
+  }
+
+  /** Here and not where the answer is awaited: the stream may follow it in the same breath. */
+  private noteAnswer(frame: DaemonFrame): void {
+    this.start ??= { seq: frame.seq };
+    if (!this.isInterrupted) return;
+    if (frame.type === 'resumed') this.isInterrupted = false;
+    else if (frame.type === 'subscribed' && this.isStartingAnew) {
+      this.last = undefined;
+      this.start = { seq: frame.seq };
+      this.isInterrupted = false;
+      this.isStartingAnew = false;
+    }
   }
 
   private isNew({ seq, part }: { readonly seq: number; readonly part: number }): boolean {
