@@ -13,9 +13,9 @@ import type { WebSocketLike } from './webSocket.ts';
 /** One WebSocket that the daemon has let in. */
 export interface Connection {
   readonly isOpen: boolean;
-  send(message: object): void;
+  readonly send: (message: object) => void;
   /** `onClose` is not called for it. */
-  close(code: number, reason: string): void;
+  readonly close: (code: number, reason: string) => void;
 }
 
 export interface ConnectionEvents {

@@ -123,8 +123,9 @@ export class Connector {
     let closed: { readonly code: number; readonly reason: string } | undefined;
     // What is asked while it is being prepared fails with the connection, and not only after its time limit.
     const closing = new AbortController();
-    let connection: Connection | undefined;
-    connection = await openConnection(
+    // It may end before it could be handed over.
+    const made: { connection?: Connection } = {};
+    const connection = await openConnection(
       this.settings,
       token,
       {
@@ -135,11 +136,12 @@ export class Connector {
         onClose: (code, reason) => {
           closed = { code, reason };
           closing.abort();
-          if (connection !== undefined && this.current === connection) this.lost(code, reason);
+          if (made.connection !== undefined && this.current === made.connection) this.lost(code, reason);
         },
       },
       signal,
     );
+    made.connection = connection;
     const gone = new Promise<never>((_resolve, reject) => {
       const onGone = (): void => reject(this.endedEarly(closed, signal));
       if (closing.signal.aborted) onGone();

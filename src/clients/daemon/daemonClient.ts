@@ -228,7 +228,8 @@ export class DaemonClient {
     if (answer.type === 'task_failed') {
       throw refusalError({ error: answer.error, sessionId: answer.sessionId });
     }
-    if (answer.type !== answerType) {
+    // `terminal_done` says no more than that it was done, and so does any other answer.
+    if (answer.type !== answerType && answerType !== 'terminal_done') {
       throw new OrchestratorError(
         'INTERNAL',
         'protocol_violation',

@@ -70,7 +70,11 @@ export class RequestLedger {
         ),
       );
     }
-    const { promise, resolve, reject } = Promise.withResolvers<DaemonFrame>();
+    let resolve!: Pending['resolve'];
+    let reject!: Pending['reject'];
+    const promise = new Promise<DaemonFrame>((...settle) => {
+      [resolve, reject] = settle;
+    });
     const timer = clock.setTimer(requestTimeoutMs, () => {
       this.take(requestId)?.reject(
         new OrchestratorError(

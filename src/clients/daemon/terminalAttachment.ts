@@ -140,9 +140,12 @@ export async function attachTerminal(
     cols: first.cols,
     rows: first.rows,
     screen: first.screen ?? '',
-    input: async (data) => void (await request('terminal_input', 'terminal_done', { terminalId, data })),
-    resize: async (cols, rows) =>
-      void (await request('terminal_resize', 'terminal_done', { terminalId, cols, rows })),
+    input: async (data) => {
+      await request('terminal_input', 'terminal_done', { terminalId, data });
+    },
+    resize: async (cols, rows) => {
+      await request('terminal_resize', 'terminal_done', { terminalId, cols, rows });
+    },
     dispose: () => {
       if (isOver) return;
       end();
