@@ -73,6 +73,8 @@ export class DaemonClient {
   private readonly place = new StreamPlace();
   private readonly subscriptions = new Subscriptions();
   private readonly connector: Connector;
+  /** Executed without `streamResponse`: a resumed stream is not told of that and holds all of the session. */
+  private readonly silentTasks = new Set<string>();
   private readonly idPrefix = systemIds.hexId();
   private nextId = 0;
 
@@ -144,6 +146,7 @@ export class DaemonClient {
   ): Promise<ExecutedTask> {
     this.subscriptions.add({ sessionIds: [sessionId] });
     const answer = await this.request('execute_task', 'task_executing', { ...options, sessionId, task });
+    if (options.streamResponse === false) this.silentTasks.add(answer.taskId);
     return { sessionId: answer.sessionId, taskId: answer.taskId, queuePosition: answer.queuePosition };
   }
 
@@ -206,9 +209,25 @@ export class DaemonClient {
     await this.request('unsubscribe', 'unsubscribed', mutable(unwanted));
   }
 
-  /** Whether the stream of this session comes, because it was subscribed to, or because its task was started here. */
-  isSubscribed(sessionId: string): boolean {
-    return this.subscriptions.has(sessionId);
+  /**
+   * The stream of a session for as long as anybody watches it; connected or not. What fails is told by `error`.
+   * @returns a function that ends it, unless the session was also subscribed to, or driven by this client.
+   */
+  watchSession(sessionId: string): () => void {
+    const isNew = !this.subscriptions.has(sessionId);
+    this.subscriptions.watch(sessionId);
+    const ask = (type: 'subscribe' | 'unsubscribe', answer: 'subscribed' | 'unsubscribed'): void => {
+      if (!this.isConnected) return;
+      this.request(type, answer, { sessionIds: [sessionId] }).catch(() => undefined);
+    };
+    if (isNew) ask('subscribe', 'subscribed');
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.subscriptions.unwatch(sessionId);
+      if (!this.subscriptions.has(sessionId)) ask('unsubscribe', 'unsubscribed');
+    };
   }
 
   private async request<T extends RequestType, A extends AnswerType>(
@@ -240,7 +259,7 @@ export class DaemonClient {
   }
 
   private handle(frame: DaemonFrame): void {
-    if (!this.place.accept(frame)) return;
+    if (!this.place.accept(frame) || this.isSilenced(frame)) return;
     // Before its promise: whoever awaits it, and every listener, finds the session subscribed.
     if (frame.type === 'session_spawned') this.subscriptions.add({ sessionIds: [frame.session.id] });
     if (!isStreamFrame(frame) && frame.requestId !== undefined) {
@@ -251,9 +270,30 @@ export class DaemonClient {
     this.events.emitFrame(frame);
   }
 
+  private isSilenced(frame: DaemonFrame): boolean {
+    switch (frame.type) {
+      case 'stream_chunk':
+        return this.silentTasks.has(frame.data.metadata.taskId);
+      case 'tool_call_start':
+      case 'tool_call_result':
+        return this.silentTasks.has(frame.data.taskId);
+      case 'task_completed':
+      case 'task_failed':
+        this.silentTasks.delete(frame.taskId);
+        return false;
+      default:
+        return false;
+    }
+  }
+
   private async prepare(connection: Connection): Promise<void> {
     const place = this.place.resumeAfter;
-    if (place === undefined) return;
+    if (place === undefined) {
+      if (!this.subscriptions.isEmpty) {
+        await this.ask(connection, 'subscribe', this.subscriptions.toPayload());
+      }
+      return;
+    }
     // Sessions that are being made have to be known before the stream is asked for, or it would lack their beginning.
     await this.ledger.sendAgain('spawn_session', connection.send);
     const wanted = this.subscriptions.toPayload();

@@ -15,9 +15,25 @@ const maxIds = 1_000;
 export class Subscriptions {
   private readonly sessions = new Set<string>();
   private readonly topics = new Set<DaemonTopic>();
+  /** How many watch a session, beside whoever has subscribed to it for good. */
+  private readonly watchers = new Map<string, number>();
+
+  get isEmpty(): boolean {
+    return this.sessions.size + this.topics.size + this.watchers.size === 0;
+  }
 
   has(sessionId: string): boolean {
-    return this.sessions.has(sessionId) || this.sessions.has('*');
+    return this.sessions.has(sessionId) || this.sessions.has('*') || this.watchers.has(sessionId);
+  }
+
+  watch(sessionId: string): void {
+    this.watchers.set(sessionId, (this.watchers.get(sessionId) ?? 0) + 1);
+  }
+
+  unwatch(sessionId: string): void {
+    const left = (this.watchers.get(sessionId) ?? 1) - 1;
+    if (left > 0) this.watchers.set(sessionId, left);
+    else this.watchers.delete(sessionId);
   }
 
   add({ sessionIds = [], topics = [] }: SubscriptionRequest): void {
@@ -32,8 +48,9 @@ export class Subscriptions {
 
   /** More sessions than a request may name are asked for as all of them. */
   toPayload(): { sessionIds: string[]; topics: DaemonTopic[] } {
+    const sessionIds = [...new Set([...this.sessions, ...this.watchers.keys()])];
     return {
-      sessionIds: this.sessions.size > maxIds ? ['*'] : [...this.sessions],
+      sessionIds: sessionIds.length > maxIds ? ['*'] : sessionIds,
       topics: [...this.topics],
     };
   }
