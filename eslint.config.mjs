@@ -37,7 +37,7 @@ const policies = Object.entries(mayImport).map(([name, allowed]) => ({
 }));
 
 const tests = ['**/*.test.ts', '**/*.spec.ts', 'test/**/*.ts', 'src/**/testing/**/*.ts'];
-const universal = ['src/base/**', 'src/core/**', 'src/protocol/**', 'webview-ui/**'];
+const universal = ['src/base/**', 'src/core/**', 'src/protocol/**', 'src/clients/daemon/**', 'webview-ui/**'];
 
 /** Import bans are one rule whose options replace each other, so each set of files gets its full list. */
 const ban = {

@@ -76,6 +76,8 @@ export type ErrorReason =
   | 'process_host_failed_to_start'
   | 'process_host_incompatible'
   | 'protocol_violation'
+  | 'queue_full'
+  | 'request_timeout'
   | 'unauthenticated'
   | 'listen_failed'
   | 'state_in_use'
