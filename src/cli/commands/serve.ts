@@ -88,8 +88,8 @@ async function openGrpc(
 ): Promise<Door & { readonly socket: string }> {
   const { openGrpcDoor } = await import('../../servers/grpc/door.ts');
   const server = await openGrpcDoor({ ...settings, orchestrator: core.orchestrator, version, logger });
-  const { tcpAddress, socketPath: socket } = server;
-  const { tokenFile } = settings;
+  const { tcpAddress } = server;
+  const { socketPath: socket, tokenFile } = settings;
   const tcp = tcpAddress === undefined ? undefined : `${tcpAddress.address}:${tcpAddress.port}`;
   return {
     socket,
