@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { readJson, writeFileAtomic } from './files.ts';
 import { ensurePrivateDir, runtimeDir } from './paths.ts';
 import { processTable } from './processTable.ts';
-import { integer, object, oneOf, type Shape, type ShapeOf, text } from './shapes.ts';
+import { integer, listOf, object, oneOf, type Shape, type ShapeOf, text } from './shapes.ts';
 
 const fileName = 'core.json';
 
@@ -30,6 +30,11 @@ const coreHolder = object(
     /** With the pid the identity of the process. */
     processStart: text(),
     grpc: grpcPlace,
+    /** The daemon's door, while it is open. Its token is in a private file of the state directory, never here. */
+    http: object({ url: text({ min: 1 }) }),
+    /** Absolute paths: commands in or below one of them are meant for this core, unless they say otherwise. */
+    folders: listOf(text({ min: 1 })),
+    version: text(),
     /** Where to ask for it to yield; a holder without one cannot be asked. */
     yieldSocket: text(),
     /** Must be sent along: on Windows anyone may open the pipe. */
@@ -45,6 +50,9 @@ export type CoreHolder = ShapeOf<typeof coreHolder>;
 
 /** What a core writes of itself: who it is, is added. */
 export type CoreHolderFacts = Omit<CoreHolder, 'pid' | 'processStart'>;
+
+/** Where a core answers. */
+export type CoreEndpoints = Pick<CoreHolder, 'grpc' | 'http'>;
 
 /** Only while the lock is ours. Replaces what stood there as a whole. 0600. */
 export function writeCoreHolder(stateDir: string, facts: CoreHolderFacts): void {

@@ -22,7 +22,13 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   const { out, err, isJson, stateDir } = context;
   const stop = new StopRequest();
   const isDoorComing = options.grpc.grpc !== false;
-  const core = await openCore({ stateDir, kind: 'serve', isDoorComing, logger: context.logger });
+  const core = await openCore({
+    stateDir,
+    kind: 'serve',
+    isDoorComing,
+    folders: [process.cwd()],
+    logger: context.logger,
+  });
   const doors: Door[] = [];
   const closeDoors = async (): Promise<void> => {
     await Promise.all(doors.splice(0).map((door) => door.close()));
@@ -33,9 +39,13 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
     if (grpc !== undefined) {
       const door = await openGrpc(context, core, grpc);
       doors.push(door);
-      core.announce({ state: 'open', socket: door.socket });
+      core.announce({ grpc: { state: 'open', socket: door.socket } });
     }
-    if (http !== undefined) doors.push(await openHttp(context, core, http));
+    if (http !== undefined) {
+      const door = await openHttp(context, core, http);
+      doors.push(door);
+      core.announce({ http: { url: door.url } });
+    }
     const { orchestrator, recoveredFrom } = core;
     orchestrator.onDidFail((error) => void err.writeLine(`orchestrator: ${error.message}`));
     if (recoveredFrom !== undefined) {
@@ -110,7 +120,7 @@ async function openHttp(
   { logger, stateDir }: CommandContext,
   { orchestrator }: Core,
   settings: HttpSettings,
-): Promise<Door> {
+): Promise<Door & { readonly url: string }> {
   const { startHttpServer } = await import('../../servers/http/httpServer.ts');
   const server = await startHttpServer({
     ...settings,
@@ -120,6 +130,7 @@ async function openHttp(
   });
   const { url, tokenPath, isWantedPort } = server;
   return {
+    url,
     addresses: { http: { url, tokenFile: tokenPath } },
     description:
       `HTTP: ${url}, with the token in ${tokenPath}` +
