@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { readJson, writeFileAtomic } from './files.ts';
-import { ensurePrivateDir, runtimeDir } from './paths.ts';
+import { ensurePrivateDir, isPrivateDir, runtimeDir } from './paths.ts';
 import { processTable } from './processTable.ts';
 import { integer, listOf, object, oneOf, type Shape, type ShapeOf, text } from './shapes.ts';
 
@@ -61,6 +61,7 @@ export function writeCoreHolder(stateDir: string, facts: CoreHolderFacts): void 
   const holder: CoreHolder = { ...facts, pid, ...(processStart === undefined ? {} : { processStart }) };
   writeFileAtomic(join(stateDir, fileName), `${JSON.stringify(holder)}\n`);
   try {
+    ensurePrivateDir(runtimeDir());
     ensurePrivateDir(registryDir());
     writeFileAtomic(registryEntry(stateDir), `${JSON.stringify({ stateDir: resolve(stateDir) })}\n`);
   } catch {
@@ -94,6 +95,8 @@ export interface ServingCore {
 /** The cores of this user that run now, the newest first. Forgets those that have left their entry behind. */
 export function listServingCores(): ServingCore[] {
   const folder = registryDir();
+  // Commands follow what is listed there: what somebody else may have written is no list of ours.
+  if (!isPrivateDir(folder) || !isPrivateDir(dirname(folder))) return [];
   let names: string[];
   try {
     names = readdirSync(folder).filter((name) => name.endsWith('.json'));
