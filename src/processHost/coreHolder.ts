@@ -49,16 +49,19 @@ const coreHolder = object(
 export type CoreHolder = ShapeOf<typeof coreHolder>;
 
 /** What a core writes of itself: who it is, is added. */
-export type CoreHolderFacts = Omit<CoreHolder, 'pid' | 'processStart'>;
+export type CoreHolderFacts = Omit<CoreHolder, 'pid' | 'processStart' | keyof CoreEndpoints> & CoreEndpoints;
 
 /** Where a core answers. */
-export type CoreEndpoints = Pick<CoreHolder, 'grpc' | 'http'>;
+export interface CoreEndpoints {
+  readonly grpc?: CoreHolder['grpc'] | undefined;
+  readonly http?: CoreHolder['http'] | undefined;
+}
 
 /** Only while the lock is ours. Replaces what stood there as a whole. 0600. */
 export function writeCoreHolder(stateDir: string, facts: CoreHolderFacts): void {
   const { pid } = process;
   const processStart = processTable.startTime(pid);
-  const holder: CoreHolder = { ...facts, pid, ...(processStart === undefined ? {} : { processStart }) };
+  const holder = { ...facts, pid, ...(processStart === undefined ? {} : { processStart }) };
   writeFileAtomic(join(stateDir, fileName), `${JSON.stringify(holder)}\n`);
   try {
     ensurePrivateDir(runtimeDir());

@@ -31,7 +31,7 @@ const env = (): Record<string, string> => ({ XDG_RUNTIME_DIR: runtime });
 async function here(cwd: string, ...args: string[]): Promise<Record<string, unknown>> {
   const options = { cwd, env: { ...plainEnvironment(), ...env(), HOME: cli.root } };
   const { stdout } = await run(node, [join(dist, 'cli.js'), ...args, '--json'], options).catch(
-    (error: { stdout: string }) => error,
+    (error: unknown) => error as { stdout: string },
   );
   return JSON.parse(stdout) as Record<string, unknown>;
 }

@@ -192,8 +192,8 @@ export class GrpcServer {
     credentials: ServerCredentials,
     authenticate: CallEnvironment['authenticate'],
   ): Server {
-    const server = createServer((socket) => intake.take(socket));
-    const intake = this.openIntake(kind, credentials, authenticate, server);
+    const server = createServer((socket) => takeIn(socket));
+    const takeIn = this.openIntake(kind, credentials, authenticate, server);
     return server;
   }
 
@@ -202,7 +202,7 @@ export class GrpcServer {
     credentials: ServerCredentials,
     authenticate: CallEnvironment['authenticate'],
     server?: Server,
-  ): { take(connection: Duplex): void } {
+  ): (connection: Duplex) => void {
     const { limits, openStreams, options } = this;
     const rpc = createRpcServer(this.services, limits, {
       authenticate,
@@ -217,14 +217,12 @@ export class GrpcServer {
     });
     this.listeners.push({ server, rpc, gate });
     const letIn = (connection: Duplex): void => injector.injectConnection(connection);
-    return {
-      take(connection) {
-        if (!gate.admit(connection)) return;
-        // With TLS the first bytes are those of a handshake, which has a time limit of its own.
-        if (kind === 'tls') letIn(connection);
-        // Only at a socket is there no host that a client could name as its `:authority`.
-        else gate.expectHttp2(connection, { correctsAuthority: kind === 'socket' }, letIn);
-      },
+    return (connection) => {
+      if (!gate.admit(connection)) return;
+      // With TLS the first bytes are those of a handshake, which has a time limit of its own.
+      if (kind === 'tls') letIn(connection);
+      // Only at a socket is there no host that a client could name as its `:authority`.
+      else gate.expectHttp2(connection, { correctsAuthority: kind === 'socket' }, letIn);
     };
   }
 
