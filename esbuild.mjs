@@ -108,6 +108,26 @@ const nodeBundle = (name, entry, more = {}) => ({
   },
 });
 
+/**
+ * A script and a stylesheet of a webview.
+ * @param {string} name
+ * @param {string} entry
+ * @returns {{ name: string, entry: string, config: esbuild.BuildOptions }}
+ */
+const webviewBundle = (name, entry) => ({
+  name,
+  entry,
+  config: {
+    ...common,
+    entryPoints: [{ in: entry, out: name }],
+    outdir: join(out, 'webview'),
+    platform: 'browser',
+    format: 'esm',
+    target: 'chrome140',
+    tsconfig: 'tsconfig/webview.json',
+  },
+});
+
 const bundles = [
   nodeBundle('extension', 'src/vscode/extension.ts', { external: ['vscode'], plugins: [lazyWorkbench] }),
   nodeBundle('workbench', 'src/vscode/workbench.ts', { external: ['vscode'], plugins: [lazyDockerode] }),
@@ -121,19 +141,8 @@ const bundles = [
   nodeBundle('screenWorker', 'src/processHost/screenWorker.ts'),
   nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyDockerode] }),
   nodeBundle('dockerode', 'src/adapters/docker/dockerode.ts', { plugins: [leanDockerode] }),
-  {
-    name: 'runPanel',
-    entry: 'webview-ui/src/main.ts',
-    config: {
-      ...common,
-      entryPoints: [{ in: 'webview-ui/src/main.ts', out: 'runPanel' }],
-      outdir: join(out, 'webview'),
-      platform: /** @type {const} */ ('browser'),
-      format: /** @type {const} */ ('esm'),
-      target: 'chrome140',
-      tsconfig: 'tsconfig/webview.json',
-    },
-  },
+  webviewBundle('runPanel', 'webview-ui/src/main.ts'),
+  webviewBundle('daemon', 'webview-ui/src/daemon/main.ts'),
 ].filter(({ name, entry }) => {
   if (existsSync(join(repo, entry))) return true;
   if (!options['allow-missing']) throw new Error(`${name}: its entry point ${entry} is missing.`);

@@ -16,7 +16,7 @@ import { Orchestrator } from '../core/orchestrator.ts';
 import { defaultLimits } from '../core/limits.ts';
 import type { ProcessHost } from '../core/ports/processHost.ts';
 import {
-  type CoreHolder,
+  type CoreEndpoints,
   readCoreHolder,
   removeCoreHolder,
   writeCoreHolder,
@@ -36,7 +36,7 @@ export interface Core {
   /** Where a database that was broken has been put; a new one was begun. */
   readonly recoveredFrom: string | undefined;
   /** Tells other commands where this core answers. */
-  announce(grpc: CoreHolder['grpc']): void;
+  announce(endpoints: CoreEndpoints): void;
   /**
    * Detaches; terminals and runs go on. With `endIdleHost` the process host goes too, unless something lives in it.
    * May be called again.
@@ -49,6 +49,8 @@ export interface OpenCoreOptions {
   readonly kind: 'serve' | 'run';
   /** Whether its gRPC door is about to be opened: other commands wait for that. */
   readonly isDoorComing: boolean;
+  /** Commands in or below them are meant for this core. */
+  readonly folders?: readonly string[];
   readonly logger: Logger;
 }
 
@@ -66,14 +68,19 @@ export async function openCore(options: OpenCoreOptions): Promise<Core> {
   };
   try {
     const startedAt = Date.now();
-    const announce: Core['announce'] = (grpc) =>
+    let endpoints: CoreEndpoints = {};
+    const announce: Core['announce'] = (more) => {
+      endpoints = { ...endpoints, ...more };
       writeCoreHolder(stateDir, {
         label: `orchestrator ${kind}`,
         kind,
         startedAt,
-        ...(grpc === undefined ? {} : { grpc }),
+        version,
+        folders: [...(options.folders ?? [])],
+        ...endpoints,
       });
-    announce({ state: isDoorComing ? 'opening' : 'off' });
+    };
+    announce({ grpc: { state: isDoorComing ? 'opening' : 'off' } });
     undo.push(() => removeCoreHolder(stateDir));
     const { store, recoveredFrom } = openSqliteStore(paths.database);
     undo.push(() => store.dispose());

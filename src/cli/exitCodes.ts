@@ -8,6 +8,8 @@ export const exitCode = {
   error: 1,
   /** The command line is wrong: an unknown option, an empty task, a directory or a shell that is not there. */
   usage: 2,
+  /** `status`: nothing runs. */
+  notRunning: 3,
   notFound: 4,
   /** The state does not allow it: another core serves the directory, what is to be killed has ended already. */
   failedPrecondition: 5,
@@ -24,6 +26,7 @@ Exit codes:
        attach: that of the program
   1    an error of the orchestrator; doctor: a problem was found
   2    the command line is wrong, or names a directory or a shell that is not there
+  3    status: no orchestrator runs there
   4    there is no session, terminal or run with that id
   5    the state does not allow it: an orchestrator that takes no commands serves this state directory, or it has
        ended already

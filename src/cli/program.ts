@@ -6,9 +6,11 @@ import { type AddCommand, type CommandAction, type CommonOptions, duration } fro
 import type { HttpFlags } from './httpFlags.ts';
 import { addHttpOptions } from './httpOptions.ts';
 import { addTokenCommands } from './tokenCommands.ts';
+import type { StatusOptions } from './commands/status.ts';
 import type { ContainersFlags } from './commands/containersCall.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
 import { OutputWriter } from './output/outputWriter.ts';
+import { findServingCore } from '../processHost/coreDiscovery.ts';
 import { stateDirOf } from './stateDir.ts';
 import { createStderrLogger } from './stderrLogger.ts';
 import { version } from './version.ts';
@@ -31,6 +33,15 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .addHelpText('after', exitCodeHelp);
   addCommonOptions(program);
 
+  /** The directory that is named, or that of the core whose folder we stand in, or the user's default. */
+  const stateDirFor = (options: CommonOptions, name: string): string => {
+    const isNamed = (options.stateDir ?? '') !== '' || (process.env['ORCHESTRATOR_STATE_DIR'] ?? '') !== '';
+    // Who is about to serve takes its own directory, and not one that is served.
+    const core = isNamed || name === 'serve' ? undefined : findServingCore(process.cwd());
+    return core?.stateDir ?? stateDirOf(options.stateDir);
+  };
+
+  /** A subcommand whose `action` answers with the exit code. */
   const command: AddCommand = <O extends CommonOptions>(
     nameAndArguments: string,
     description: string,
@@ -44,7 +55,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
       const isJson = options.json === true;
       state.isJson = isJson;
       const logger = options.verbose === true ? createStderrLogger() : nullLogger;
-      const context = { stateDir: stateDirOf(options.stateDir), isJson, out, err, logger };
+      const context = { stateDir: stateDirFor(options, subcommand.name()), isJson, out, err, logger };
       state.code = await action(context, options, subcommand.args);
     });
     return subcommand;
@@ -216,6 +227,18 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('-t, --tty', 'exec: in a terminal of its own')
     .option('--internal', 'networks create: without a way out')
     .option('--force', 'rm: also one that runs');
+
+  command<CommonOptions & StatusOptions>(
+    'status',
+    'tell whether an orchestrator runs for this folder, where it answers and how it is',
+    async (context, options) => {
+      const { showStatus } = await import('./commands/status.ts');
+      return showStatus(context, options);
+    },
+  )
+    .option('-a, --all', 'every orchestrator of yours that runs')
+    .option('--url <url>', 'the daemon at this address')
+    .option('--token-file <file>', 'with --url: the file that holds its token');
 
   command('doctor', 'check the installation and the state directory', async (context) => {
     const { doctor } = await import('./commands/doctor.ts');

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { readJson, writeFileAtomic } from './files.ts';
-import { ensurePrivateDir, runtimeDir } from './paths.ts';
+import { ensurePrivateDir, isPrivateDir, runtimeDir } from './paths.ts';
 import { processTable } from './processTable.ts';
-import { integer, object, oneOf, type Shape, type ShapeOf, text } from './shapes.ts';
+import { integer, listOf, object, oneOf, type Shape, type ShapeOf, text } from './shapes.ts';
 
 const fileName = 'core.json';
 
@@ -30,6 +30,11 @@ const coreHolder = object(
     /** With the pid the identity of the process. */
     processStart: text(),
     grpc: grpcPlace,
+    /** The daemon's door, while it is open. Its token is in a private file of the state directory, never here. */
+    http: object({ url: text({ min: 1 }) }),
+    /** Absolute paths: commands in or below one of them are meant for this core, unless they say otherwise. */
+    folders: listOf(text({ min: 1 })),
+    version: text(),
     /** Where to ask for it to yield; a holder without one cannot be asked. */
     yieldSocket: text(),
     /** Must be sent along: on Windows anyone may open the pipe. */
@@ -44,15 +49,22 @@ const coreHolder = object(
 export type CoreHolder = ShapeOf<typeof coreHolder>;
 
 /** What a core writes of itself: who it is, is added. */
-export type CoreHolderFacts = Omit<CoreHolder, 'pid' | 'processStart'>;
+export type CoreHolderFacts = Omit<CoreHolder, 'pid' | 'processStart' | keyof CoreEndpoints> & CoreEndpoints;
+
+/** Where a core answers. */
+export interface CoreEndpoints {
+  readonly grpc?: CoreHolder['grpc'] | undefined;
+  readonly http?: CoreHolder['http'] | undefined;
+}
 
 /** Only while the lock is ours. Replaces what stood there as a whole. 0600. */
 export function writeCoreHolder(stateDir: string, facts: CoreHolderFacts): void {
   const { pid } = process;
   const processStart = processTable.startTime(pid);
-  const holder: CoreHolder = { ...facts, pid, ...(processStart === undefined ? {} : { processStart }) };
+  const holder = { ...facts, pid, ...(processStart === undefined ? {} : { processStart }) };
   writeFileAtomic(join(stateDir, fileName), `${JSON.stringify(holder)}\n`);
   try {
+    ensurePrivateDir(runtimeDir());
     ensurePrivateDir(registryDir());
     writeFileAtomic(registryEntry(stateDir), `${JSON.stringify({ stateDir: resolve(stateDir) })}\n`);
   } catch {
@@ -86,6 +98,8 @@ export interface ServingCore {
 /** The cores of this user that run now, the newest first. Forgets those that have left their entry behind. */
 export function listServingCores(): ServingCore[] {
   const folder = registryDir();
+  // Commands follow what is listed there: what somebody else may have written is no list of ours.
+  if (!isPrivateDir(folder) || !isPrivateDir(dirname(folder))) return [];
   let names: string[];
   try {
     names = readdirSync(folder).filter((name) => name.endsWith('.json'));

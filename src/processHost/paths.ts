@@ -93,6 +93,13 @@ export function ensurePrivateDir(path: string): void {
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
+/** Whether it is a folder of our own that nobody else can read or write. */
+export function isPrivateDir(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory() !== true) return false;
+  return process.platform === 'win32' || (stat.uid === process.getuid?.() && (stat.mode & 0o077) === 0);
+}
+
 /** One by one: Node's own recursive mode never comes back below a file system that takes no folders, such as /proc. */
 function makeDirs(path: string): void {
   const parent = dirname(path);

@@ -80,7 +80,7 @@ describe('settings', () => {
   it('have a default that fits their schema', () => {
     for (const [id, schema] of settings) {
       const type = schema.type === 'integer' ? 'number' : schema.type;
-      expect(typeof schema.default, id).toBe(type);
+      expect(Array.isArray(schema.default) ? 'array' : typeof schema.default, id).toBe(type);
       if (schema.enum !== undefined) expect(schema.enum, id).toContain(schema.default);
       expect(schema.enumItemLabels?.length, id).toBe(schema.enum?.length);
     }

@@ -77,6 +77,11 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
         (await workbench()).panels.resolveWebviewView(view);
       },
     }),
+    vscode.window.registerWebviewViewProvider(viewIds.daemon, {
+      resolveWebviewView: async (view) => {
+        (await workbench()).daemonView.resolveWebviewView(view);
+      },
+    }),
     vscode.window.registerTerminalProfileProvider(terminalProfileId, {
       provideTerminalProfile: async () => (await workbench()).provideTerminalProfile(),
     }),

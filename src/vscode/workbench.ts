@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { OrchestratorError } from '../base/errors.ts';
-import type { Orchestrator, OrchestratorLimits } from '../core/orchestrator.ts';
+import type { Orchestrator } from '../core/orchestrator.ts';
 import type { ResourceUsage } from '../core/resources.ts';
 import { type Disposable, DisposableStore, toDisposable } from '../base/disposable.ts';
 import { commandFailures, commandHandlers } from './commands/commandHandlers.ts';
@@ -17,7 +17,10 @@ import { rowOf } from './commands/targets.ts';
 import { startProfileTerminal } from './commands/terminalCommands.ts';
 import { type CommandId, contextKeys, settingIds } from './contributions/ids.ts';
 import { CoreService, type CoreState } from './core/coreService.ts';
-import { stateDirectory } from './core/stateDirectory.ts';
+import { DaemonControl } from './daemon/daemonControl.ts';
+import { DaemonStatusBar } from './daemon/daemonStatusBar.ts';
+import { DaemonViewProvider } from './daemon/daemonViewProvider.ts';
+import { openDaemon } from './daemon/runningDaemon.ts';
 import { TaskManifests } from './manifests/taskManifests.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
@@ -29,6 +32,12 @@ import { askWithLog, showProblem } from './ui/problems.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
 import { readSetting } from './ui/settings.ts';
 import { StatusBar } from './ui/statusBar.ts';
+import {
+  configuredLimits,
+  configuredStateDirectory,
+  daemonSettings,
+  localFolders,
+} from './ui/windowSettings.ts';
 import { reachWindow, setContext } from './ui/windowLink.ts';
 import type { DeferredTree } from './views/deferredTree.ts';
 import { emptyRows, joinRows, type RowTree } from './views/rows.ts';
@@ -60,6 +69,7 @@ export interface WorkbenchInternals {
 export class Workbench implements vscode.Disposable {
   readonly panels: RunPanels;
   readonly documents: OutputDocuments;
+  readonly daemonView: DaemonViewProvider;
   readonly internals: WorkbenchInternals;
   private readonly frame: Frame;
   private readonly core: CoreService;
@@ -79,6 +89,18 @@ export class Workbench implements vscode.Disposable {
     this.frame = frame;
     const { context, log } = frame;
     const version = (context.extension.packageJSON as { readonly version: string }).version;
+    const daemon = this.resources.add(
+      new DaemonControl({
+        open: openDaemon,
+        settings: daemonSettings,
+        startsWithCore: () => readSetting(settingIds.daemonEnabled),
+        logger: log,
+      }),
+    );
+    this.resources.add(new DaemonStatusBar(daemon));
+    this.resources.add(
+      daemon.onDidChangeState(({ word }) => void setContext(contextKeys.isDaemonRunning, word === 'running')),
+    );
     this.core = this.resources.add(
       new CoreService({
         stateDir: configuredStateDirectory(context),
@@ -90,7 +112,8 @@ export class Workbench implements vscode.Disposable {
         defaultDirectory: () => defaultFolder(this.home),
         engineAddress: () => readSetting(settingIds.containersEngine),
         servesGrpc: readSetting(settingIds.grpcEnabled),
-        httpPort: readSetting(settingIds.httpEnabled) ? readSetting(settingIds.httpPort) : undefined,
+        daemon,
+        folders: localFolders(),
         containerTasksAtQuit: readSetting(settingIds.containerTasksAtQuit),
         logger: log,
         isTrusted: () => vscode.workspace.isTrusted,
@@ -103,6 +126,14 @@ export class Workbench implements vscode.Disposable {
         logger: log,
         home: this.home,
         isTreeVisible: () => frame.sessionsView.visible,
+      }),
+    );
+    this.daemonView = this.resources.add(
+      new DaemonViewProvider({
+        extensionUri: context.extensionUri,
+        core: this.core,
+        daemon,
+        run: (id) => this.run(id, []),
       }),
     );
     this.documents = new OutputDocuments(async (id) => (await this.place([id])).orchestrator);
@@ -128,6 +159,7 @@ export class Workbench implements vscode.Disposable {
       documents: this.documents,
       manifests: this.resources.add(new TaskManifests()),
       remotes: this.remotes,
+      daemon,
       place: (args) => this.place(args),
       memory: context.workspaceState,
       extensionId: context.extension.id,
@@ -165,19 +197,24 @@ export class Workbench implements vscode.Disposable {
     frame.historyTree.connect(this.historyTree);
   }
 
-  /** Starts the core where this workspace has been used before; a new one waits for its first command. */
+  /** Starts the core where this workspace has been used before, or the daemon is wanted; else it waits for a command. */
   async startIfUsedBefore(): Promise<void> {
     if (!vscode.workspace.isTrusted) return;
     await this.remotes.restore();
-    try {
-      await stat(join(this.core.stateDir, 'orchestrator.db'));
-    } catch {
-      return;
-    }
+    if (!readSetting(settingIds.daemonEnabled) && !(await this.wasUsedBefore())) return;
     try {
       await this.core.ensureReady();
     } catch {
       // The view says why, and the log has it.
+    }
+  }
+
+  private async wasUsedBefore(): Promise<boolean> {
+    try {
+      await stat(join(this.core.stateDir, 'orchestrator.db'));
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -332,31 +369,4 @@ export class Workbench implements vscode.Disposable {
     );
     if (answer === reveal) await vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(path));
   }
-}
-
-function configuredStateDirectory(context: vscode.ExtensionContext): string {
-  const { workspaceFile, workspaceFolders } = vscode.workspace;
-  return stateDirectory({
-    configured: readSetting(settingIds.stateDirectory),
-    globalStoragePath: context.globalStorageUri.fsPath,
-    workspaceFile: workspaceFile?.scheme === 'file' ? workspaceFile.fsPath : undefined,
-    folders: (workspaceFolders ?? []).map(({ uri }) => (uri.scheme === 'file' ? uri.fsPath : uri.toString())),
-  });
-}
-
-function configuredLimits(): Partial<OrchestratorLimits> {
-  const mebibyte = 1024 * 1024;
-  return {
-    maxConcurrentRuns: readSetting(settingIds.runMaxConcurrent),
-    recordLimitBytes: readSetting(settingIds.terminalRecordLimit) * mebibyte,
-    maxTerminalsPerOwner: readSetting(settingIds.terminalMaxPerOwner),
-    idleTimeoutMs: readSetting(settingIds.terminalIdleTimeout) * 60_000,
-    keepEndedMs: readSetting(settingIds.terminalKeepEnded) * 24 * 60 * 60_000,
-    endedRecordBytes: readSetting(settingIds.terminalEndedQuota) * mebibyte,
-    cpuThresholdPercent: readSetting(settingIds.terminalCpuThreshold),
-    memoryThresholdBytes: readSetting(settingIds.terminalMemoryThreshold) * mebibyte,
-    keepEndedContainersMs: readSetting(settingIds.containersKeepEnded) * 24 * 60 * 60_000,
-    endedContainerRecordBytes: readSetting(settingIds.containersEndedQuota) * mebibyte,
-    warmContainers: readSetting(settingIds.containersWarm),
-  };
 }

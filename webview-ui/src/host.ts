@@ -1,10 +1,11 @@
+import type { DaemonViewMessage } from '../../src/protocol/daemonView.ts';
 import { hostMessage } from '../../src/protocol/runPanel.ts';
 import type { HostMessage, PanelMessage } from '../../src/protocol/runPanel.ts';
 import { readSavedState } from './model/savedState.ts';
 import type { SavedState } from './model/savedState.ts';
 
 interface VsCodeApi {
-  postMessage(message: PanelMessage): void;
+  postMessage(message: PanelMessage | DaemonViewMessage): void;
   getState(): unknown;
   setState(state: unknown): void;
 }

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { reportDeniedAccess } from '../../core/events/deniedAccess.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { type Core, openCore } from '../composition.ts';
@@ -23,7 +22,13 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   const { out, err, isJson, stateDir } = context;
   const stop = new StopRequest();
   const isDoorComing = options.grpc.grpc !== false;
-  const core = await openCore({ stateDir, kind: 'serve', isDoorComing, logger: context.logger });
+  const core = await openCore({
+    stateDir,
+    kind: 'serve',
+    isDoorComing,
+    folders: [process.cwd()],
+    logger: context.logger,
+  });
   const doors: Door[] = [];
   const closeDoors = async (): Promise<void> => {
     await Promise.all(doors.splice(0).map((door) => door.close()));
@@ -34,9 +39,13 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
     if (grpc !== undefined) {
       const door = await openGrpc(context, core, grpc);
       doors.push(door);
-      core.announce({ state: 'open', socket: door.socket });
+      core.announce({ grpc: { state: 'open', socket: door.socket } });
     }
-    if (http !== undefined) doors.push(await openHttp(context, core, http));
+    if (http !== undefined) {
+      const door = await openDaemon(context, core, http);
+      doors.push(door);
+      core.announce({ http: { url: door.url } });
+    }
     const { orchestrator, recoveredFrom } = core;
     orchestrator.onDidFail((error) => void err.writeLine(`orchestrator: ${error.message}`));
     if (recoveredFrom !== undefined) {
@@ -89,8 +98,8 @@ async function openGrpc(
 ): Promise<Door & { readonly socket: string }> {
   const { openGrpcDoor } = await import('../../servers/grpc/door.ts');
   const server = await openGrpcDoor({ ...settings, orchestrator: core.orchestrator, version, logger });
-  const { tcpAddress, socketPath: socket } = server;
-  const { tokenFile } = settings;
+  const { tcpAddress } = server;
+  const { socketPath: socket, tokenFile } = settings;
   const tcp = tcpAddress === undefined ? undefined : `${tcpAddress.address}:${tcpAddress.port}`;
   return {
     socket,
@@ -107,43 +116,22 @@ async function openGrpc(
   };
 }
 
-async function openHttp(
+async function openDaemon(
   { logger, stateDir }: CommandContext,
   { orchestrator }: Core,
-  { jwt, ...settings }: HttpSettings,
-): Promise<Door> {
-  const { openAccess } = await import('../../servers/access/access.ts');
-  const { startHttpServer } = await import('../../servers/http/httpServer.ts');
-  const access = openAccess({
-    stateDir,
-    jwt,
-    onDidDeny: (denials) => reportDeniedAccess(orchestrator.events, denials, logger),
-    logger,
-  });
-  try {
-    const server = await startHttpServer({
-      ...settings,
-      stateDir,
-      access,
-      version,
-      tasks: orchestrator.containerTasks,
-      logger,
-    });
-    const { url, tokenPath, isWantedPort } = server;
-    return {
-      addresses: { http: { url, tokenFile: tokenPath } },
-      description:
-        `HTTP: ${url}, with the token in ${tokenPath}` +
-        (isWantedPort ? '' : ' (another program has the port that was wanted)'),
-      async close() {
-        await server.stop();
-        access.dispose();
-      },
-    };
-  } catch (error) {
-    access.dispose();
-    throw error;
-  }
+  settings: HttpSettings,
+): Promise<Door & { readonly url: string }> {
+  const { openDaemonDoor } = await import('../../servers/daemon/door.ts');
+  const door = await openDaemonDoor({ ...settings, orchestrator, stateDir, version, logger });
+  const { url, tokenPath, isWantedPort } = door;
+  return {
+    url,
+    addresses: { http: { url, tokenFile: tokenPath } },
+    description:
+      `HTTP: ${url}, with the token in ${tokenPath}` +
+      (isWantedPort ? '' : ' (another program has the port that was wanted)'),
+    close: () => door.stop(),
+  };
 }
 
 async function sayGoodbye({ err }: CommandContext, core: Core, options: ServeOptions): Promise<void> {

@@ -1,5 +1,8 @@
 import { Client, connectivityState, credentials } from '@grpc/grpc-js';
+import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
+import { isDaemonUrl, isRefusal } from '../daemon/daemonUrl.ts';
+import type { GrpcTunnel } from '../daemon/grpcTunnel.ts';
 import type { RpcService } from '../../protocol/rpc.ts';
 import { createRpcClient, type RpcClient } from './rpcClient.ts';
 
@@ -36,6 +39,8 @@ export const defaultGrpcClientConfig: GrpcClientConfig = {
   tlsRoot: undefined,
 };
 
+const tunnelKeepalive = { 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 };
+
 /** One connection to an orchestrator, to be kept and used for everything; it connects again by itself. */
 export class GrpcClient {
   private readonly target: string;
@@ -44,23 +49,31 @@ export class GrpcClient {
   private isClosed = false;
   private failedAttempts = 0;
   private counting: NodeJS.Timeout | undefined;
+  private tunnel: GrpcTunnel | undefined;
 
-  /** @param address path of a socket, or `host:port`. */
+  /** @param address path of a socket, `host:port`, or the URL of a daemon (`http://127.0.0.1:8787`). */
   constructor(address: string, config: Partial<GrpcClientConfig> = {}) {
     this.target = address.startsWith('/') ? `unix:${address}` : address;
     this.config = { ...defaultGrpcClientConfig, ...config };
   }
 
-  /** Resolves once connected. Errors: "already connected", `closed`, `output_timeout`. */
+  /**
+   * Resolves once connected. Errors: "already connected", `closed`, `output_timeout`; of a daemon `unauthenticated`,
+   * `permission_denied`.
+   */
   async dial(): Promise<void> {
     if (this.isClosed) throw closedError();
     if (this.client !== undefined) {
       throw new OrchestratorError('FAILED_PRECONDITION', 'invalid_request', 'already connected');
     }
     const { config } = this;
+    const tunnel = await this.openTunnel();
+    const target = tunnel?.target ?? this.target;
     const client = new Client(
-      this.target,
-      config.tlsRoot === undefined ? credentials.createInsecure() : credentials.createSsl(config.tlsRoot),
+      target,
+      config.tlsRoot === undefined || tunnel !== undefined
+        ? credentials.createInsecure()
+        : credentials.createSsl(config.tlsRoot),
       {
         'grpc.max_receive_message_length': config.maxReceiveBytes,
         'grpc.max_send_message_length': config.maxSendBytes,
@@ -68,7 +81,9 @@ export class GrpcClient {
         'grpc.max_reconnect_backoff_ms': config.reconnectIntervalMs,
         'grpc.min_reconnect_backoff_ms': config.reconnectIntervalMs,
         // A path is no authority that HTTP/2 takes.
-        ...(this.target.startsWith('unix:') ? { 'grpc.default_authority': 'localhost' } : {}),
+        ...(target.startsWith('unix:') ? { 'grpc.default_authority': 'localhost' } : {}),
+        // Our own socket never breaks; whether the daemon still is behind it, only an answer tells.
+        ...(tunnel === undefined ? {} : tunnelKeepalive),
         // Each client has its own connection: closing it ends that one.
         'grpc.use_local_subchannel_pool': 1,
         'grpc.enable_channelz': 0,
@@ -76,17 +91,38 @@ export class GrpcClient {
     );
     this.client = client;
     this.watch(client);
+    let refusal: Disposable | undefined;
     await new Promise<void>((resolve, reject) => {
       client.waitForReady(Date.now() + config.dialTimeoutMs, (error) => {
         if (error === undefined) resolve();
-        else reject(this.isClosed ? closedError() : this.unreachable(error));
+        else reject(this.isClosed ? closedError() : (tunnel?.lastError ?? this.unreachable(error)));
       });
-    }).catch((error: unknown) => {
-      this.stopCounting();
-      if (this.client === client) this.client = undefined;
-      client.close();
-      throw error;
-    });
+      // What was refused once is not waited for.
+      refusal = tunnel?.onDidFail((error) => {
+        if (isRefusal(error)) reject(error);
+      });
+    })
+      .finally(() => refusal?.dispose())
+      .catch((error: unknown) => {
+        this.stopCounting();
+        if (this.client === client) this.client = undefined;
+        client.close();
+        throw error;
+      });
+  }
+
+  /** Opened once, and kept for every later attempt. */
+  private async openTunnel(): Promise<GrpcTunnel | undefined> {
+    if (!isDaemonUrl(this.target)) return undefined;
+    const { token, tlsRoot } = this.config;
+    // Only who connects to a daemon waits for WebSockets to be loaded.
+    const { GrpcTunnel } = await import('../daemon/grpcTunnel.ts');
+    this.tunnel ??= await GrpcTunnel.open({ url: this.target, token, tlsRoot });
+    if (this.isClosed) {
+      this.tunnel.dispose();
+      throw closedError();
+    }
+    return this.tunnel;
   }
 
   /** The functions of a service. They fail with "client not connected" before `dial`. */
@@ -96,7 +132,8 @@ export class GrpcClient {
       connection: () => this.connection(),
       timeoutMs: rpcTimeoutMs,
       metadata: {
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        // A daemon's token goes with the handshake, and nowhere else.
+        ...(token === undefined || isDaemonUrl(this.target) ? {} : { authorization: `Bearer ${token}` }),
         ...(principal === undefined ? {} : { 'orchestrator-principal': principal }),
       },
     });
@@ -104,6 +141,11 @@ export class GrpcClient {
 
   get isConnected(): boolean {
     return this.client?.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /** Why a daemon is not reached, where that is known better than a failed call tells it. */
+  get connectionError(): OrchestratorError | undefined {
+    return this.tunnel?.lastError;
   }
 
   /** Gives up what is under way. May be called again. */
@@ -114,6 +156,7 @@ export class GrpcClient {
     // First: closing is a change of state, and whoever watches would connect again.
     this.client = undefined;
     client?.close();
+    this.tunnel?.dispose();
   }
 
   private connection(): Client {

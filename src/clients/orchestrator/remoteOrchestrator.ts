@@ -27,7 +27,7 @@ const closeLimitMs = 60_000;
 const spawnLimitMs = 30_000;
 
 export interface RemoteOrchestratorOptions {
-  /** Path of a socket, or `host:port`. */
+  /** Path of a socket, `host:port`, or the URL of a daemon. */
   readonly address: string;
   readonly config?: Partial<GrpcClientConfig>;
   /** Time between attempts to connect, in milliseconds; default 2,000. */
@@ -110,7 +110,7 @@ export class RemoteOrchestrator implements LiveOrchestrator {
         isDialled = true;
         await this.mirror.follow(services, signal, () => this.setConnection('connected'));
       } catch (error) {
-        this._lastError = OrchestratorError.from(error);
+        this._lastError = this.client.connectionError ?? OrchestratorError.from(error);
         this.options.logger.debug(`the orchestrator at ${this.options.address} is out of reach`, error);
       }
       if (signal.aborted) return;

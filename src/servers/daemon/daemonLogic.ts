@@ -28,7 +28,10 @@ export interface DaemonLogicOptions
 }
 
 /** What the daemon does, behind whatever door. */
-export interface DaemonLogic extends DaemonApi, Disposable {}
+export interface DaemonLogic extends DaemonApi, Disposable {
+  /** As `status`, for those in this process. */
+  readStatus(): DaemonStatus;
+}
 
 /** The daemon of a core that was started: seed 002 without its wire. */
 export function createDaemonLogic(options: DaemonLogicOptions): DaemonLogic {
@@ -57,6 +60,7 @@ export function createDaemonLogic(options: DaemonLogicOptions): DaemonLogic {
     });
   return {
     status: () => call(() => status.read()),
+    readStatus: () => status.read(),
     listSessions: (query) => call(() => views.list(query)),
     getSession: (id) => call(() => views.get(id), id),
     spawn: (payload, request) => calls.spawn(payload, request),

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { correctedConnection } from './authority/correctedConnection.ts';
 import { FrameCorrector } from './authority/frameCorrector.ts';
@@ -32,9 +31,9 @@ export interface ConnectionGateOptions {
  */
 export class ConnectionGate {
   private readonly options: ConnectionGateOptions;
-  private readonly open = new Set<Socket>();
+  private readonly open = new Set<Duplex>();
   /** Those of the open ones that were not let in yet. */
-  private readonly waiting = new Set<Socket>();
+  private readonly waiting = new Set<Duplex>();
   private onEmpty: () => void = () => undefined;
 
   constructor(options: ConnectionGateOptions) {
@@ -42,7 +41,7 @@ export class ConnectionGate {
   }
 
   /** @returns whether there is room for it. */
-  admit(socket: Socket): boolean {
+  admit(socket: Duplex): boolean {
     // A client that goes away may do so at any time; whoever has the socket then hears of its close.
     socket.on('error', () => socket.destroy());
     if (this.open.size >= this.options.maxConnections) {
@@ -64,7 +63,7 @@ export class ConnectionGate {
    * the socket itself, unless the client's `:authority` needs correction.
    */
   expectHttp2(
-    socket: Socket,
+    socket: Duplex,
     { correctsAuthority }: { correctsAuthority: boolean },
     onReady: (connection: Duplex) => void,
   ): void {
@@ -88,7 +87,8 @@ export class ConnectionGate {
       if (!isHttp2) {
         socket.end(/^[A-Z]{3,7} /.test(seen.toString('latin1', 0, 8)) ? httpAnswer : '');
         socket.resume();
-        socket.setTimeout(this.options.timeoutMs, () => socket.destroy());
+        const linger = setTimeout(() => socket.destroy(), this.options.timeoutMs);
+        socket.once('close', () => clearTimeout(linger));
       } else if (correctsAuthority) {
         this.expectRequest(socket, seen.subarray(preface.length), letIn);
       } else {
@@ -100,7 +100,7 @@ export class ConnectionGate {
   }
 
   /** Reads until the first request tells whether the socket itself may be let in; see `FrameCorrector`. */
-  private expectRequest(socket: Socket, received: Buffer, letIn: (connection: Duplex) => void): void {
+  private expectRequest(socket: Duplex, received: Buffer, letIn: (connection: Duplex) => void): void {
     const corrector = new FrameCorrector();
     const held: Buffer[] = [preface];
     let heldBytes = 0;

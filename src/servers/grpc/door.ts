@@ -14,7 +14,8 @@ import { terminalService } from './services/terminalService.ts';
 
 export interface GrpcDoorOptions {
   readonly orchestrator: Orchestrator;
-  readonly socketPath: string;
+  /** Undefined where only what is attached is served. */
+  readonly socketPath?: string | undefined;
   readonly tcp?: TcpOptions | undefined;
   readonly limits?: Partial<GrpcLimits> | undefined;
   readonly version: string;

@@ -1,6 +1,6 @@
 import { type Metadata, type Server as RpcServer, ServerCredentials } from '@grpc/grpc-js';
 import { timingSafeEqual } from 'node:crypto';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { invalidRequest } from '../../core/text.ts';
@@ -18,8 +18,8 @@ import { listenError, listenOnSocket, prepareSocketPath } from './socketFile.ts'
 
 export interface GrpcServerOptions {
   readonly services: readonly ServiceImplementation[];
-  /** Absolute path of the socket, or name of a pipe on Windows. */
-  readonly socketPath: string;
+  /** Absolute path of the socket, or name of a pipe on Windows; without it only what is attached is served. */
+  readonly socketPath?: string | undefined;
   /** Over TCP too; without it nothing listens there. */
   readonly tcp?: TcpOptions | undefined;
   readonly limits?: Partial<GrpcLimits> | undefined;
@@ -44,7 +44,7 @@ export interface GrpcLimits {
   readonly connectionTimeoutMs: number;
   /** How long calls under way may take at the end, in milliseconds. */
   readonly shutdownTimeoutMs: number;
-  /** Connections at a time, those over TCP counted apart. */
+  /** Connections at a time; those over TCP and those that are attached are counted apart. */
   readonly maxConnections: number;
 }
 
@@ -60,12 +60,13 @@ export const defaultGrpcLimits: GrpcLimits = {
 const principalKey = 'orchestrator-principal';
 
 interface Listener {
-  readonly server: Server;
+  /** Undefined for what is attached: others listen for that. */
+  readonly server: Server | undefined;
   readonly rpc: RpcServer;
   readonly gate: ConnectionGate;
 }
 
-/** The gRPC door: listens from `start` to `stop`, once. */
+/** The gRPC door: serves from `start` to `stop`, once. */
 export class GrpcServer {
   private readonly options: GrpcServerOptions;
   private readonly limits: GrpcLimits;
@@ -73,6 +74,7 @@ export class GrpcServer {
   private readonly services: readonly ServiceImplementation[];
   private readonly openStreams = new Set<ServerCall>();
   private readonly listeners: Listener[] = [];
+  private attachConnection: ((connection: Duplex) => void) | undefined;
   private state: 'new' | 'starting' | 'started' | 'closed' = 'new';
 
   constructor(options: GrpcServerOptions) {
@@ -88,14 +90,15 @@ export class GrpcServer {
     ];
   }
 
+  /** Empty where it listens on none. */
   get socketPath(): string {
-    return this.options.socketPath;
+    return this.options.socketPath ?? '';
   }
 
   /** Of the TCP listener, where there is one. */
   get tcpAddress(): AddressInfo | undefined {
     for (const { server } of this.listeners) {
-      const address = server.address();
+      const address = server?.address() ?? null;
       if (address !== null && typeof address === 'object') return address;
     }
     return undefined;
@@ -122,6 +125,19 @@ export class GrpcServer {
     this.health.setServing(true);
   }
 
+  /**
+   * Serves a connection that somebody else has accepted, and whose other end has shown that it is the person: it has
+   * the rights of one to the Unix socket. Without room for it, or when nothing is served, it is closed at once.
+   */
+  attach(connection: Duplex): void {
+    if (this.state !== 'started') {
+      connection.destroy();
+      return;
+    }
+    this.attachConnection ??= this.openIntake('attached', ServerCredentials.createInsecure(), principalOf);
+    this.attachConnection(connection);
+  }
+
   /** What health tells, e.g. while the core is being closed. Serving from `start` on. */
   setServing(isServing: boolean): void {
     if (this.state === 'started') this.health.setServing(isServing);
@@ -137,7 +153,7 @@ export class GrpcServer {
     }
     this.state = 'closed';
     this.health.dispose();
-    const closings = this.listeners.map(({ server }) => closed(server));
+    const closings = this.listeners.flatMap(({ server }) => (server === undefined ? [] : [closed(server)]));
     // Whoever watches the health hears of the end before its stream ends.
     await nextTurn();
     for (const call of this.openStreams) call.abort(goingAway());
@@ -147,10 +163,12 @@ export class GrpcServer {
 
   private async listen(): Promise<void> {
     const { socketPath, tcp } = this.options;
-    await prepareSocketPath(socketPath);
-    const local = this.createListener('socket', ServerCredentials.createInsecure(), principalOf);
-    await listenOnSocket(local.server, socketPath);
-    this.checkNotClosed();
+    if (socketPath !== undefined) {
+      await prepareSocketPath(socketPath);
+      const local = this.createListener('socket', ServerCredentials.createInsecure(), principalOf);
+      await listenOnSocket(local, socketPath);
+      this.checkNotClosed();
+    }
     if (tcp === undefined) return;
     checkTcp(tcp);
     const credentials =
@@ -161,7 +179,7 @@ export class GrpcServer {
       checkToken(metadata, tcp.token);
       return principalOf(metadata);
     });
-    await listenOnTcp(remote.server, tcp);
+    await listenOnTcp(remote, tcp);
     this.checkNotClosed();
   }
 
@@ -169,7 +187,18 @@ export class GrpcServer {
     kind: 'socket' | 'tcp' | 'tls',
     credentials: ServerCredentials,
     authenticate: CallEnvironment['authenticate'],
-  ): Listener {
+  ): Server {
+    const server = createServer((socket) => takeIn(socket));
+    const takeIn = this.openIntake(kind, credentials, authenticate, server);
+    return server;
+  }
+
+  private openIntake(
+    kind: 'socket' | 'tcp' | 'tls' | 'attached',
+    credentials: ServerCredentials,
+    authenticate: CallEnvironment['authenticate'],
+    server?: Server,
+  ): (connection: Duplex) => void {
     const { limits, openStreams, options } = this;
     const rpc = createRpcServer(this.services, limits, {
       authenticate,
@@ -182,17 +211,15 @@ export class GrpcServer {
       maxConnections: limits.maxConnections,
       timeoutMs: limits.connectionTimeoutMs,
     });
-    const server = createServer((socket: Socket) => {
-      if (!gate.admit(socket)) return;
+    this.listeners.push({ server, rpc, gate });
+    const letIn = (connection: Duplex): void => injector.injectConnection(connection);
+    return (connection) => {
+      if (!gate.admit(connection)) return;
       // With TLS the first bytes are those of a handshake, which has a time limit of its own.
-      const letIn = (connection: Duplex): void => injector.injectConnection(connection);
-      if (kind === 'tls') letIn(socket);
+      if (kind === 'tls') letIn(connection);
       // Only at a socket is there no host that a client could name as its `:authority`.
-      else gate.expectHttp2(socket, { correctsAuthority: kind === 'socket' }, letIn);
-    });
-    const listener = { server, rpc, gate };
-    this.listeners.push(listener);
-    return listener;
+      else gate.expectHttp2(connection, { correctsAuthority: kind === 'socket' }, letIn);
+    };
   }
 
   /** Connections end with their last call. grpc-js calls back before that, so they are watched instead. */
@@ -209,7 +236,7 @@ export class GrpcServer {
 }
 
 function abandon({ server, rpc, gate }: Listener): void {
-  if (server.listening) server.close();
+  if (server?.listening === true) server.close();
   rpc.forceShutdown();
   gate.destroyAll();
 }

@@ -1,6 +1,7 @@
 import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
 import { agentCommands } from './agentCommands.ts';
+import { daemonCommands } from './daemonCommands.ts';
 import { containerCommands } from './containerCommands.ts';
 import { containerTaskCommands } from './containerTaskCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
@@ -20,6 +21,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...containerCommands,
   ...containerTaskCommands,
   ...remoteCommands,
+  ...daemonCommands,
   ...toolCommands,
 };
 
@@ -43,6 +45,11 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.removeTerminal': 'The terminal was not removed',
   'orchestrator.connectOrchestrator': 'The orchestrator was not connected',
   'orchestrator.disconnectOrchestrator': 'The orchestrator was not disconnected',
+  'orchestrator.startDaemon': 'The daemon was not started',
+  'orchestrator.stopDaemon': 'The daemon was not stopped',
+  'orchestrator.copyDaemonAddress': 'The address was not copied',
+  'orchestrator.copyDaemonToken': 'The token was not copied',
+  'orchestrator.connectDaemon': 'The daemon was not connected',
   'orchestrator.openOutput': 'The output was not opened',
   'orchestrator.runTaskOnAgent': 'The run was not started',
   'orchestrator.cancelTask': 'The task was not cancelled',

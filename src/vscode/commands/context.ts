@@ -1,5 +1,6 @@
 import type { Memento } from 'vscode';
 import type { CoreService } from '../core/coreService.ts';
+import type { DaemonControl } from '../daemon/daemonControl.ts';
 import type { OutputDocuments } from '../panel/outputDocuments.ts';
 import type { TaskManifests } from '../manifests/taskManifests.ts';
 import type { RunPanels } from '../panel/runPanels.ts';
@@ -17,6 +18,7 @@ export interface CommandContext {
   readonly documents: OutputDocuments;
   readonly manifests: TaskManifests;
   readonly remotes: RemotePlaces;
+  readonly daemon: DaemonControl;
   /** Of this workspace. */
   readonly memory: Memento;
   readonly extensionId: string;

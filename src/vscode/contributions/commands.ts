@@ -108,6 +108,23 @@ const specs: readonly CommandSpec[] = [
     icon: 'debug-disconnect',
     enablement: trusted,
   },
+  {
+    command: c.startDaemon,
+    title: 'Start Daemon',
+    icon: 'play',
+    enablement: trusted,
+    palette: `!${contextKeys.isDaemonRunning}`,
+  },
+  { command: c.stopDaemon, title: 'Stop Daemon', icon: 'debug-stop', palette: contextKeys.isDaemonRunning },
+  { command: c.showDaemon, title: 'Show Daemon', icon: 'radio-tower' },
+  { command: c.copyDaemonAddress, title: 'Copy Address of Daemon', icon: 'copy' },
+  {
+    command: c.copyDaemonToken,
+    title: 'Copy Token of Daemon',
+    icon: 'key',
+    palette: contextKeys.isDaemonRunning,
+  },
+  { command: c.connectDaemon, title: 'Connect to Daemon…', icon: 'plug', enablement: trusted },
   { command: c.openWalkthrough, title: 'Open Walkthrough', icon: 'mortar-board' },
   { command: c.openSettings, title: 'Open Settings', icon: 'settings-gear' },
   { command: c.manageTrust, title: 'Manage Trust', icon: 'shield' },
@@ -123,6 +140,7 @@ export const commands = specs.map(({ command, title, icon, enablement }) => ({
 
 const inSessions = `view == ${viewIds.sessions}`;
 const inHistory = `view == ${viewIds.history}`;
+const inDaemon = `view == ${viewIds.daemon}`;
 const inTree = `view =~ /^orchestrator\\.(sessions|agents|history)$/`;
 const has = (token: string): string => `${inTree} && viewItem =~ /\\b${token}\\b/`;
 
@@ -156,6 +174,14 @@ export const menus = {
       group: '1_start@2',
     },
     { command: c.connectOrchestrator, when: inSessions, group: '2_connect@1' },
+    { command: c.connectDaemon, when: inSessions, group: '2_connect@2' },
+    {
+      command: c.startDaemon,
+      when: `${inDaemon} && !${contextKeys.isDaemonRunning}`,
+      group: 'navigation@1',
+    },
+    { command: c.stopDaemon, when: `${inDaemon} && ${contextKeys.isDaemonRunning}`, group: 'navigation@1' },
+    { command: c.connectDaemon, when: inDaemon, group: 'navigation@2' },
     { command: c.openSettings, when: inSessions, group: '3_help@1' },
     { command: c.openWalkthrough, when: inSessions, group: '3_help@2' },
     { command: c.showLog, when: inSessions, group: '4_diagnose@1' },
@@ -239,6 +265,7 @@ export const menus = {
     { command: c.newSession, when: has('remoteConnected'), group: '1_start@1' },
     { command: c.newTerminal, when: has('remoteConnected'), group: '1_start@2' },
     { command: c.disconnectOrchestrator, when: has('remote'), group: '3_end@1' },
+    { command: c.copyDaemonAddress, when: has('remote'), group: '9_copy@1' },
 
     { command: c.copyId, when: has('copyable'), group: '9_copy@1' },
   ],

@@ -59,6 +59,12 @@ export const commandIds = {
   manageTrust: 'orchestrator.manageTrust',
   connectOrchestrator: 'orchestrator.connectOrchestrator',
   disconnectOrchestrator: 'orchestrator.disconnectOrchestrator',
+  startDaemon: 'orchestrator.startDaemon',
+  stopDaemon: 'orchestrator.stopDaemon',
+  copyDaemonAddress: 'orchestrator.copyDaemonAddress',
+  copyDaemonToken: 'orchestrator.copyDaemonToken',
+  connectDaemon: 'orchestrator.connectDaemon',
+  showDaemon: 'orchestrator.showDaemon',
 } as const;
 export type CommandId = (typeof commandIds)[keyof typeof commandIds];
 
@@ -90,8 +96,11 @@ export const settingIds = {
   containerTasksAtQuit: 'orchestrator.containerTasks.atQuit',
   notifyContainerTasks: 'orchestrator.notifications.containerTasks',
   grpcEnabled: 'orchestrator.grpc.enabled',
-  httpEnabled: 'orchestrator.http.enabled',
-  httpPort: 'orchestrator.http.port',
+  daemonEnabled: 'orchestrator.daemon.enabled',
+  daemonPort: 'orchestrator.daemon.port',
+  daemonAllowedOrigins: 'orchestrator.daemon.allowedOrigins',
+  daemonAllowedHosts: 'orchestrator.daemon.allowedHosts',
+  daemonMaxSessions: 'orchestrator.daemon.maxSessions',
   processHostLost: 'orchestrator.notifications.processHostLost',
 } as const;
 export type SettingId = (typeof settingIds)[keyof typeof settingIds];
@@ -125,8 +134,11 @@ export interface SettingTypes {
   [settingIds.containerTasksAtQuit]: 'keep' | 'stop';
   [settingIds.notifyContainerTasks]: 'errorsAndResults' | 'errors' | 'none';
   [settingIds.grpcEnabled]: boolean;
-  [settingIds.httpEnabled]: boolean;
-  [settingIds.httpPort]: number;
+  [settingIds.daemonEnabled]: boolean;
+  [settingIds.daemonPort]: number;
+  [settingIds.daemonAllowedOrigins]: readonly string[];
+  [settingIds.daemonAllowedHosts]: readonly string[];
+  [settingIds.daemonMaxSessions]: number;
   [settingIds.processHostLost]: boolean;
 }
 
@@ -135,6 +147,7 @@ export const viewIds = {
   sessions: 'orchestrator.sessions',
   agents: 'orchestrator.agents',
   history: 'orchestrator.history',
+  daemon: 'orchestrator.daemon',
   panelContainer: 'orchestratorPanel',
   runView: 'orchestrator.runView',
 } as const;
@@ -147,6 +160,7 @@ export const contextKeys = {
   hasAgents: 'orchestrator.hasAgents',
   /** Some container task runs, or waits for its next try. */
   hasContainerTasks: 'orchestrator.hasContainerTasks',
+  isDaemonRunning: 'orchestrator.isDaemonRunning',
   hasRun: 'orchestrator.hasRun',
   hasTerminal: 'orchestrator.hasTerminal',
   /** The active terminal of the window is one of ours. */

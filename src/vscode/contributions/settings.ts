@@ -2,8 +2,10 @@ import { type SettingId, settingIds as s } from './ids.ts';
 
 /** JSON schema of one setting, as far as we use it. */
 export interface SettingSchema {
-  readonly type: 'string' | 'number' | 'integer' | 'boolean';
-  readonly default: string | number | boolean;
+  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'array';
+  readonly default: string | number | boolean | readonly string[];
+  /** Of an array. */
+  readonly items?: { readonly type: 'string' };
   readonly scope: 'window' | 'resource' | 'machine' | 'machine-overridable' | 'application';
   readonly order: number;
   readonly markdownDescription: string;
@@ -289,25 +291,56 @@ const containerTasks: SettingGroup = {
   },
 };
 
-const advanced: SettingGroup = {
-  [s.httpEnabled]: {
+const daemon: SettingGroup = {
+  [s.daemonEnabled]: {
     type: 'boolean',
     default: false,
     scope: 'application',
-    order: 4,
+    order: 1,
     markdownDescription:
-      'Answer HTTP on 127.0.0.1, for the routes of container tasks whose manifest has `publicApi`. Every request needs the token of `http-token` in the state directory; the log names the address and the file. Takes effect after a reload.',
+      'Start the daemon with the window: WebSocket and HTTP on 127.0.0.1, for web pages, scripts and other windows. Whoever connects needs its token, a private file in the state directory. The Daemon view starts and stops it at any time.',
   },
-  [s.httpPort]: {
+  [s.daemonPort]: {
     type: 'integer',
     default: 8787,
     minimum: 0,
     maximum: 65_535,
     scope: 'application',
+    order: 2,
+    markdownDescription:
+      'Port of the daemon; the next free one where another program has it. 0 takes any. Takes effect when the daemon starts.',
+  },
+  [s.daemonAllowedOrigins]: {
+    type: 'array',
+    items: { type: 'string' },
+    default: [],
+    scope: 'application',
+    order: 3,
+    markdownDescription:
+      'Web pages that may use the daemon, by their origin: `http://localhost:3000`. They need the token too. Takes effect when the daemon starts.',
+  },
+  [s.daemonAllowedHosts]: {
+    type: 'array',
+    items: { type: 'string' },
+    default: [],
+    scope: 'application',
+    order: 4,
+    markdownDescription:
+      'Further names by which clients may call the daemon, without a port, such as the one of a forwarded port. Takes effect when the daemon starts.',
+  },
+  [s.daemonMaxSessions]: {
+    type: 'integer',
+    default: 100,
+    minimum: 1,
+    maximum: 1_000,
+    scope: 'application',
     order: 5,
     markdownDescription:
-      'Port for `#orchestrator.http.enabled#`; the next free one where another program has it. 0 takes any. Takes effect after a reload.',
+      'Sessions with a task at the same time; further ones wait. How many tasks run at a time is set by `#orchestrator.run.maxConcurrent#`.',
   },
+};
+
+const advanced: SettingGroup = {
   [s.grpcEnabled]: {
     type: 'boolean',
     default: true,
@@ -332,6 +365,7 @@ export const settingSchemas: readonly SettingGroup[] = [
   containers,
   containerTasks,
   notifications,
+  daemon,
   advanced,
 ];
 
@@ -341,7 +375,8 @@ export const configuration = [
   { id: 'orchestrator.containers', title: 'Containers', order: 3, properties: containers },
   { id: 'orchestrator.containerTasks', title: 'Container Tasks', order: 4, properties: containerTasks },
   { id: 'orchestrator.notifications', title: 'Notifications', order: 5, properties: notifications },
-  { id: 'orchestrator.advanced', title: 'Advanced', order: 6, properties: advanced },
+  { id: 'orchestrator.daemon', title: 'Daemon', order: 6, properties: daemon },
+  { id: 'orchestrator.advanced', title: 'Advanced', order: 7, properties: advanced },
 ];
 
 /** Settings that name a program, a folder or an engine: a workspace that is not trusted must not choose them. */

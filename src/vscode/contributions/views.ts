@@ -30,6 +30,15 @@ export const views = {
       visibility: 'collapsed',
       initialSize: 1,
     },
+    {
+      id: viewIds.daemon,
+      name: 'Daemon',
+      type: 'webview',
+      icon: '$(radio-tower)',
+      contextualTitle: 'Orchestrator Daemon',
+      visibility: 'collapsed',
+      initialSize: 2,
+    },
   ],
   // Only for those who chose it: an empty tab in everyone's bottom panel would be in the way.
   [viewIds.panelContainer]: [

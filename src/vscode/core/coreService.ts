@@ -16,6 +16,7 @@ import { createShellFolder } from '../../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
 import { createProcessHostClient } from '../../processHost/client.ts';
 import {
+  type CoreEndpoints,
   type CoreHolder,
   readCoreHolder,
   removeCoreHolder,
@@ -23,8 +24,8 @@ import {
 } from '../../processHost/coreHolder.ts';
 import { ensurePrivateDir } from '../../processHost/paths.ts';
 import { acquireStateLock } from '../../processHost/stateLock.ts';
+import type { DaemonControl } from '../daemon/daemonControl.ts';
 import { type GrpcDoor, openGrpcDoorSoon } from './grpcDoor.ts';
-import { type HttpDoor, openHttpDoor } from './httpDoor.ts';
 import { claimState } from './stateClaim.ts';
 import { requestYield, serveYield, yieldSocketPath } from './yieldSocket.ts';
 
@@ -54,8 +55,10 @@ export interface CoreServiceOptions {
   readonly engineAddress: () => string;
   /** The core answers gRPC on a socket beside its state. */
   readonly servesGrpc: boolean;
-  /** Undefined where HTTP is not to be served. */
-  readonly httpPort: number | undefined;
+  /** Serves the core that runs, while a person wants it to. */
+  readonly daemon: DaemonControl;
+  /** Of this window: commands in or below them are meant for its core. */
+  readonly folders: readonly string[];
   /** What becomes of running container tasks when the core closes. */
   readonly containerTasksAtQuit: TasksAtQuit;
   readonly logger: Logger;
@@ -79,7 +82,7 @@ export class CoreService implements Disposable {
     | {
         readonly orchestrator: Orchestrator;
         readonly resources: DisposableStore;
-        readonly doors: readonly (GrpcDoor | HttpDoor)[];
+        readonly doors: readonly GrpcDoor[];
       }
     | undefined;
   private starting: Promise<Orchestrator> | undefined;
@@ -211,22 +214,30 @@ export class CoreService implements Disposable {
         await serveYield(yieldSocketPath(stateDir), (isForced) => this.letGo(isForced), logger),
       );
       const startedAt = Date.now();
-      const announce = (grpc: NonNullable<CoreHolder['grpc']>): void =>
+      let endpoints: CoreEndpoints = {};
+      const announce = (more: CoreEndpoints): void => {
+        endpoints = { ...endpoints, ...more };
         writeCoreHolder(stateDir, {
           label: this.options.label,
           kind: 'vscode',
           startedAt,
-          grpc,
+          version,
+          folders: [...this.options.folders],
+          ...endpoints,
           yieldSocket: server.socket,
           yieldToken: server.token,
         });
-      announce({ state: this.options.servesGrpc ? 'opening' : 'off' });
+      };
+      announce({ grpc: { state: this.options.servesGrpc ? 'opening' : 'off' } });
       await orchestrator.start();
       if (this.isDisposed) throw new OrchestratorError('CANCELLED', 'closed', 'The window is closing.');
-      const { servesGrpc, httpPort } = this.options;
+      const { servesGrpc, daemon } = this.options;
+      const announceGrpc = (grpc: CoreEndpoints['grpc']): void => announce({ grpc });
       const doors = [
-        ...(servesGrpc ? [openGrpcDoorSoon({ orchestrator, stateDir, version, logger, announce })] : []),
-        ...(httpPort === undefined ? [] : [openHttpDoor({ orchestrator, stateDir, port: httpPort, logger })]),
+        ...(servesGrpc
+          ? [openGrpcDoorSoon({ orchestrator, stateDir, version, logger, announce: announceGrpc })]
+          : []),
+        daemon.attach({ orchestrator, stateDir, version, announce }),
       ];
       this.running = { orchestrator, resources, doors };
       if (opened.recoveredFrom !== undefined) this.recovered.fire(opened.recoveredFrom);

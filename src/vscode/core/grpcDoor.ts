@@ -35,15 +35,16 @@ export function openGrpcDoorSoon(options: GrpcDoorOptions): GrpcDoor {
   const open = async (): Promise<(() => Promise<void>) | undefined> => {
     try {
       const { openGrpcDoor } = await import('../../servers/grpc/door.ts');
+      const socket = grpcSocketPath(stateDir);
       const server = await openGrpcDoor({
         orchestrator,
-        socketPath: grpcSocketPath(stateDir),
+        socketPath: socket,
         limits: { shutdownTimeoutMs },
         version,
         logger,
       });
-      logger.info(`gRPC at unix:${server.socketPath}`);
-      announce({ state: 'open', socket: server.socketPath });
+      logger.info(`gRPC at unix:${socket}`);
+      announce({ state: 'open', socket });
       return () => server.stop();
     } catch (error) {
       logger.warn('gRPC is not served', error);

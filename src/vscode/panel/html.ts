@@ -6,11 +6,21 @@ export function webviewRoot(extensionUri: vscode.Uri): vscode.Uri {
   return vscode.Uri.joinPath(extensionUri, 'dist', 'webview');
 }
 
-/** The panel's page: it may run our one script and load our styles and fonts, and nothing else. */
-export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): string {
+export interface WebviewPage {
+  /** Of its script and its stylesheet in the root. */
+  readonly name: string;
+  readonly title: string;
+}
+
+/** A page of ours: it may run its one script and load our styles and fonts, and nothing else. */
+export function webviewHtml(
+  webview: vscode.Webview,
+  extensionUri: vscode.Uri,
+  { name, title }: WebviewPage,
+): string {
   const nonce = randomBytes(16).toString('base64url');
-  const uri = (name: string): string =>
-    webview.asWebviewUri(vscode.Uri.joinPath(webviewRoot(extensionUri), name)).toString();
+  const uri = (file: string): string =>
+    webview.asWebviewUri(vscode.Uri.joinPath(webviewRoot(extensionUri), file)).toString();
   const policy = [
     `default-src 'none'`,
     `script-src 'nonce-${nonce}'`,
@@ -24,12 +34,12 @@ export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): st
   <meta name="viewport" content="width=device-width, initial-scale=1">
   <meta http-equiv="Content-Security-Policy" content="${policy}">
   <link rel="stylesheet" id="vscode-codicon-stylesheet" href="${uri('codicon.css')}">
-  <link rel="stylesheet" href="${uri('runPanel.css')}">
-  <title>Run</title>
+  <link rel="stylesheet" href="${uri(`${name}.css`)}">
+  <title>${title}</title>
 </head>
 <body>
   <div id="root"></div>
-  <script type="module" nonce="${nonce}" src="${uri('runPanel.js')}"></script>
+  <script type="module" nonce="${nonce}" src="${uri(`${name}.js`)}"></script>
 </body>
 </html>`;
 }

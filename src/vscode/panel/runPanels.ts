@@ -6,7 +6,7 @@ import type { CoreService } from '../core/coreService.ts';
 import type { RemotePlaces } from '../remote/remotePlaces.ts';
 import { panelViewType, viewIds } from '../contributions/ids.ts';
 import type { OpenRunPanel } from '../layout/windowFile.ts';
-import { panelHtml, webviewRoot } from './html.ts';
+import { webviewHtml, webviewRoot } from './html.ts';
 import { type PanelActions, type PanelSurface, RunPanelController } from './runPanelController.ts';
 
 export interface RunPanelsOptions {
@@ -21,6 +21,8 @@ export interface RunPanelsOptions {
 
 /** What the panel keeps of itself over a reload, as far as it is ours to read. */
 const savedState = z.object({ runId: z.optional(z.string().check(z.maxLength(64))) });
+
+const page = { name: 'runPanel', title: 'Run' };
 
 interface OpenPanel {
   readonly panel: vscode.WebviewPanel;
@@ -124,7 +126,7 @@ export class RunPanels implements Disposable, vscode.WebviewPanelSerializer, vsc
       controller.dispose();
       this.view = undefined;
     });
-    view.webview.html = panelHtml(view.webview, this.options.extensionUri);
+    view.webview.html = webviewHtml(view.webview, this.options.extensionUri, page);
   }
 
   dispose(): void {
@@ -157,7 +159,7 @@ export class RunPanels implements Disposable, vscode.WebviewPanelSerializer, vsc
       controller.dispose();
       this.layoutChanged.fire();
     });
-    panel.webview.html = panelHtml(panel.webview, this.options.extensionUri);
+    panel.webview.html = webviewHtml(panel.webview, this.options.extensionUri, page);
     this.layoutChanged.fire();
     return controller;
   }

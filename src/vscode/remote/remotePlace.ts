@@ -16,7 +16,7 @@ import { buildRemoteRows, type RowTree } from '../views/rows.ts';
 /** What is remembered of a connection. */
 export interface RemoteAddress {
   readonly name: string;
-  /** Path of a socket, or `host:port`. */
+  /** Path of a socket, `host:port`, or the URL of a daemon. */
   readonly address: string;
 }
 
@@ -101,8 +101,8 @@ export class RemotePlace implements Place, Disposable {
     return this.live.busyPrograms(terminals);
   }
 
-  /** Resolves once connected for the first time. Error: why it is not, within the time. */
-  async whenConnected(limitMs: number): Promise<void> {
+  /** Resolves once connected for the first time. Error: why it is not, within the time; `aborted`. */
+  async whenConnected(limitMs: number, signal?: AbortSignal): Promise<void> {
     const { orchestrator } = this;
     if (orchestrator.connection === 'connected') return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -110,9 +110,11 @@ export class RemotePlace implements Place, Disposable {
       if (connection !== 'connecting') resolve();
     });
     const timer = setTimeout(resolve, limitMs);
+    signal?.addEventListener('abort', () => resolve(), { once: true });
     await promise;
     clearTimeout(timer);
     subscription.dispose();
+    if (signal?.aborted === true) throw new OrchestratorError('CANCELLED', 'aborted', 'It was given up.');
     if (this.isConnected()) return;
     throw (
       orchestrator.lastError ??

@@ -54,14 +54,14 @@ export class RemotePlaces implements Disposable {
     }
   }
 
-  /** Resolves once connected; what cannot be reached within 8 s is given up and not remembered. */
-  async connect(address: RemoteAddress, token?: string): Promise<RemotePlace> {
+  /** Resolves once connected; what cannot be reached within 8 s, or is given up, is not remembered. */
+  async connect(address: RemoteAddress, token?: string, signal?: AbortSignal): Promise<RemotePlace> {
     const known = this.places.find((place) => place.address === address.address);
     if (known !== undefined) return known;
     if (token !== undefined) await this.options.context.secrets.store(secretKey(address.address), token);
     const place = await this.open(address);
     try {
-      await place.whenConnected(8_000);
+      await place.whenConnected(8_000, signal);
     } catch (error) {
       await this.disconnect(place);
       throw error;

@@ -15,7 +15,10 @@ export function readSetting<K extends SettingId>(id: K): SettingTypes[K] {
       ? typeof value === 'number' &&
         value >= (schema.minimum ?? -Infinity) &&
         value <= (schema.maximum ?? Infinity)
-      : typeof value === schema.type && (schema.enum === undefined || schema.enum.includes(value as string));
+      : schema.type === 'array'
+        ? Array.isArray(value) && value.every((item) => typeof item === 'string')
+        : typeof value === schema.type &&
+          (schema.enum === undefined || schema.enum.includes(value as string));
   return (isValid ? value : schema.default) as SettingTypes[K];
 }
 

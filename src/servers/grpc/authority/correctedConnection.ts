@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { FrameCorrector } from './frameCorrector.ts';
 
@@ -6,7 +5,7 @@ import type { FrameCorrector } from './frameCorrector.ts';
  * A connection that reads what its corrector makes of the socket's bytes, and writes to the socket. Each closes with
  * the other.
  */
-export function correctedConnection(socket: Socket, corrector: FrameCorrector, received: Buffer): Duplex {
+export function correctedConnection(socket: Duplex, corrector: FrameCorrector, received: Buffer): Duplex {
   const connection = new Duplex({
     read: () => socket.resume(),
     write(chunk: Buffer, _encoding, done) {

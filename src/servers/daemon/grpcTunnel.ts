@@ -1,0 +1,45 @@
+import type { Duplex } from 'node:stream';
+import { checkScope, type Caller } from '../access/caller.ts';
+import type { GrpcServer } from '../grpc/grpcServer.ts';
+
+/**
+ * Called with the byte stream of each WebSocket that offered `orchestrator.grpc.v1`, once its client has shown its
+ * token. Error: `permission_denied` without the scope `admin`, and the stream is closed: every service of the gRPC door
+ * is behind it.
+ */
+export type AcceptGrpc = (connection: Duplex, caller: Caller) => void;
+
+export interface GrpcTunnelOptions {
+  /** The one that listens on the socket; where there is none, one without `socketPath` that was started. */
+  readonly server: Pick<GrpcServer, 'attach'>;
+  readonly now: () => number;
+}
+
+/** gRPC over the daemon's one port. A token that ends while it is connected ends the connection. */
+export function grpcTunnel({ server, now }: GrpcTunnelOptions): AcceptGrpc {
+  return (connection, caller) => {
+    try {
+      checkScope(caller, 'admin');
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+    endAt(connection, caller.expiresAt, now);
+    server.attach(connection);
+  };
+}
+
+/** The longest time that a timer takes. */
+const maxTimerMs = 2 ** 31 - 1;
+
+function endAt(connection: Duplex, expiresAt: number | undefined, now: () => number): void {
+  if (expiresAt === undefined) return;
+  let timer: NodeJS.Timeout;
+  const wait = (): void => {
+    const left = expiresAt - now();
+    if (left <= 0) connection.destroy();
+    else timer = setTimeout(wait, Math.min(left, maxTimerMs));
+  };
+  connection.once('close', () => clearTimeout(timer));
+  wait();
+}
