@@ -119,7 +119,8 @@ export class FrameStream implements Disposable {
 
   /** Resolves when everything up to a sequence was handed to those who keep up, or the stream has ended. */
   async reached(sequence: number): Promise<void> {
-    if (this.isOver || this.place.seq >= sequence) return;
+    const { seq, part } = this.place;
+    if (this.isOver || seq > sequence || (seq === sequence && part === wholeEvent)) return;
     await new Promise<void>((resolve) => this.arrivals.push({ sequence, resolve }));
   }
 
