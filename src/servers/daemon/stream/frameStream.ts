@@ -188,11 +188,16 @@ export class FrameStream implements Disposable {
         this.flush({ seq: cursor, part: wholeEvent });
         this.tellArrivals();
       } catch (error) {
-        if (this.isOver) return;
+        if (this.hasEnded()) return;
         this.logger.error('The daemon could not read the event log', error);
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
     }
+  }
+
+  /** Apart, because it changes while something is waited for. */
+  private hasEnded(): boolean {
+    return this.isOver;
   }
 
   private tellArrivals(): void {
