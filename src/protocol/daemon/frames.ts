@@ -103,6 +103,8 @@ export interface ErrorFrame extends Ours {
   readonly sessionId?: string | undefined;
   /** Ours: the reason, a closed vocabulary. */
   readonly reason?: string | undefined;
+  /** Ours: what exactly was wrong, where `error` is one of the contract's texts. */
+  readonly detail?: string | undefined;
 }
 
 /** From the event log, for those who are subscribed to its session; statuses of sessions for everyone. */
