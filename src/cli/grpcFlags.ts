@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { invalidRequest } from '../core/text.ts';
 import { grpcSocketPath } from '../processHost/paths.ts';
+import { ensureTokenFile } from '../servers/access/tokenFile.ts';
 import type { GrpcLimits, TcpOptions } from '../servers/grpc/grpcServer.ts';
 import { addressOf } from './address.ts';
 import { parseDuration } from './output/format.ts';
@@ -70,7 +69,7 @@ export function grpcSettings(
         ? undefined
         : {
             ...addressOf(flags.grpcTcpListenAddr, '--grpc-tcp-listen-addr'),
-            token: tokenOf(tokenFile),
+            token: ensureTokenFile(tokenFile),
             tls: readTls('--grpc-tls', flags.grpcTlsCert, flags.grpcTlsKey),
           },
   };
@@ -93,12 +92,4 @@ function timeout(text: string | undefined): Partial<GrpcLimits> {
   const ms = parseDuration(text);
   if (ms === undefined) throw invalidRequest(`--grpc-timeout is a time such as 30s, not "${text}".`);
   return ms > 0 ? { connectionTimeoutMs: ms } : {};
-}
-
-/** The same one as last time, so that clients keep theirs. Never in an argument, where everybody could read it. */
-function tokenOf(file: string): string {
-  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
-  const token = randomBytes(32).toString('hex');
-  writeFileSync(file, `${token}\n`, { mode: 0o600, flag: 'wx' });
-  return token;
 }

@@ -1,22 +1,17 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
-import type { CommandContext } from './commandContext.ts';
 import type { GrpcFlags } from './grpcFlags.ts';
+import { type AddCommand, type CommandAction, type CommonOptions, duration } from './commandOptions.ts';
 import type { HttpFlags } from './httpFlags.ts';
+import { addHttpOptions } from './httpOptions.ts';
+import { addTokenCommands } from './tokenCommands.ts';
 import type { ContainersFlags } from './commands/containersCall.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
 import { OutputWriter } from './output/outputWriter.ts';
-import { parseDuration } from './output/format.ts';
 import { stateDirOf } from './stateDir.ts';
 import { createStderrLogger } from './stderrLogger.ts';
 import { version } from './version.ts';
-
-interface CommonOptions {
-  readonly stateDir?: string;
-  readonly json?: boolean;
-  readonly verbose?: boolean;
-}
 
 /**
  * The command line: what is understood is here, what is done is in commands/, each loaded only when it is called for.
@@ -36,11 +31,10 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .addHelpText('after', exitCodeHelp);
   addCommonOptions(program);
 
-  /** A subcommand whose `action` answers with the exit code. */
-  const command = <O extends CommonOptions>(
+  const command: AddCommand = <O extends CommonOptions>(
     nameAndArguments: string,
     description: string,
-    action: (context: CommandContext, options: O, operands: readonly string[]) => Promise<number>,
+    action: CommandAction<O>,
     parent: Command = program,
   ): Command => {
     const subcommand = parent.command(nameAndArguments).description(description);
@@ -56,7 +50,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return subcommand;
   };
 
-  command<CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean }>(
+  const serveCommand = command<CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean }>(
     'serve',
     'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
     async (context, { stopChildren, ...flags }) => {
@@ -88,15 +82,10 @@ export async function runProgram(args: readonly string[]): Promise<number> {
       '--grpc-tls-cert <file>',
       'certificate for TCP, PEM; without it only loopback addresses are served',
     )
-    .option('--grpc-tls-key <file>', 'its key, PEM')
-    .option('--http [host:port]', 'listen for HTTP too (default: 127.0.0.1:8787, or the next free port)')
-    .option(
-      '--http-tls-cert <file>',
-      'certificate for HTTP, PEM; without it only loopback addresses are served',
-    )
-    .option('--http-tls-key <file>', 'its key, PEM')
-    .option('--http-allowed-host <name...>', 'further names by which clients call it')
-    .option('--http-allowed-origin <origin...>', 'web pages that may use it, such as http://localhost:3000');
+    .option('--grpc-tls-key <file>', 'its key, PEM');
+  addHttpOptions(serveCommand);
+
+  addTokenCommands(program, addCommonOptions, command);
 
   command<CommonOptions & RunFlags>(
     'run [command...]',
@@ -364,10 +353,4 @@ function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
     throw new InvalidArgumentError('It is a whole number.');
   return number;
-}
-
-function duration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined) throw new InvalidArgumentError('It is a time such as 90s, 5m or 1.5h.');
-  return ms;
 }

@@ -49,10 +49,52 @@ describe('serve', () => {
       pid: serving.pid,
       stateDir: cli.stateDir,
       grpc: { socket: join(cli.stateDir, 'grpc.sock') },
+      http: {
+        url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string,
+        tokenFile: join(cli.stateDir, 'http-token'),
+      },
     });
     serving.child.kill('SIGTERM');
     expect(await serving.result).toMatchObject({ code: 0, stderr: 'orchestrator: stopped.\n' });
     expect(cli.leftovers()).toEqual([]);
+  });
+
+  it('answers no HTTP where it is told so', async () => {
+    await using cli = new CliFixture(dist);
+    const serving = cli.start(['serve', '--json', '--no-http']);
+    await serving.shows('\n');
+    expect(JSON.parse(serving.stdout.toString())).not.toHaveProperty('http');
+  });
+
+  it('takes tokens that are made, and no longer when they are revoked or replaced', async () => {
+    await using cli = new CliFixture(dist);
+    const { stdout } = await cli.run(['token', 'create', '--name', 'ci', '--expires', '30d']);
+    const ci = stdout.toString().trim();
+    expect(ci).toMatch(/^[\w-]{43}$/);
+    const serving = cli.start(['serve', '--json', '--http', '0']);
+    await serving.shows('\n');
+    const { http } = JSON.parse(serving.stdout.toString()) as { http: { url: string; tokenFile: string } };
+    const main = readFileSync(http.tokenFile, 'utf8').trim();
+    const ask = async (token: string, method = 'GET'): Promise<number> => {
+      const headers = { 'x-api-key': token };
+      return (await fetch(`${http.url}/task/none/x`, { method, headers })).status;
+    };
+    expect([await ask(ci), await ask(ci, 'POST'), await ask(main, 'POST')]).toEqual([422, 403, 422]);
+    const listed = await cli.run(['token', 'list']);
+    expect(listed.stdout.toString()).toMatch(/ci +read +\d{4}-/);
+    expect(listed.stdout.toString()).not.toContain(ci);
+    expect((await cli.run(['token', 'create', '--name', 'ci'])).code).toBe(2);
+    await cli.run(['token', 'revoke', 'ci']);
+    expect([await ask(ci), await ask(main)]).toEqual([401, 422]);
+    await cli.run(['token', 'rotate']);
+    expect(await ask(main)).toBe(401);
+    expect(await ask(readFileSync(http.tokenFile, 'utf8').trim())).toBe(422);
+    const events = await waitUntil('it is written down who was refused', async () => {
+      const { stdout: log } = await cli.run(['events', '--json']);
+      return log.toString().includes('access.denied') ? log.toString() : undefined;
+    });
+    expect(events).toContain('api_key_invalid');
+    expect(events).not.toContain(ci);
   });
 
   it('answers HTTP where it is asked to, with the token of the file that it names', async () => {
@@ -75,7 +117,9 @@ describe('serve', () => {
     for (const [args, words] of [
       [['--http', 'nowhere'], '--http is HOST:PORT, not "nowhere".'],
       [['--http', '0.0.0.0:0'], 'needs TLS'],
-      [['--http-tls-cert', 'x'], 'need --http'],
+      [['--no-http', '--http-tls-cert', 'x'], 'mean nothing with --no-http'],
+      [['--http', '0', '--http-jwt-secret', '/dev/null'], 'it needs 32 or more'],
+      [['--http', '0', '--http-jwt-issuer', 'x'], 'need --http-jwt-secret'],
     ] as const) {
       const { code, stderr } = await cli.run(['serve', ...args]);
       expect(code).toBe(2);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { reportDeniedAccess } from '../../core/events/deniedAccess.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { type Core, openCore } from '../composition.ts';
@@ -109,23 +110,40 @@ async function openGrpc(
 async function openHttp(
   { logger, stateDir }: CommandContext,
   { orchestrator }: Core,
-  settings: HttpSettings,
+  { jwt, ...settings }: HttpSettings,
 ): Promise<Door> {
+  const { openAccess } = await import('../../servers/access/access.ts');
   const { startHttpServer } = await import('../../servers/http/httpServer.ts');
-  const server = await startHttpServer({
-    ...settings,
+  const access = openAccess({
     stateDir,
-    tasks: orchestrator.containerTasks,
+    jwt,
+    onDidDeny: (denials) => reportDeniedAccess(orchestrator.events, denials, logger),
     logger,
   });
-  const { url, tokenPath, isWantedPort } = server;
-  return {
-    addresses: { http: { url, tokenFile: tokenPath } },
-    description:
-      `HTTP: ${url}, with the token in ${tokenPath}` +
-      (isWantedPort ? '' : ' (another program has the port that was wanted)'),
-    close: () => server.stop(),
-  };
+  try {
+    const server = await startHttpServer({
+      ...settings,
+      stateDir,
+      access,
+      version,
+      tasks: orchestrator.containerTasks,
+      logger,
+    });
+    const { url, tokenPath, isWantedPort } = server;
+    return {
+      addresses: { http: { url, tokenFile: tokenPath } },
+      description:
+        `HTTP: ${url}, with the token in ${tokenPath}` +
+        (isWantedPort ? '' : ' (another program has the port that was wanted)'),
+      async close() {
+        await server.stop();
+        access.dispose();
+      },
+    };
+  } catch (error) {
+    access.dispose();
+    throw error;
+  }
 }
 
 async function sayGoodbye({ err }: CommandContext, core: Core, options: ServeOptions): Promise<void> {

@@ -121,6 +121,8 @@ export interface CoreEventData {
   };
   /** Something was asked for that the session does not allow. */
   'policy.violation': { readonly message: string };
+  /** Somebody without a right token knocked at a door for the network; gathered. */
+  'access.denied': { readonly remote_address: string; readonly reason: string; readonly count: number };
   'run.updated': { readonly is_aborting: boolean };
   'run.removed': { readonly task: string };
   /** A container task started, ended, or waits for another try; what its executions report is in their runs. */

@@ -171,6 +171,18 @@ export class SessionManager {
     });
   }
 
+  /**
+   * Its longest duration ends so many milliseconds from now, unless it ends later or never. Errors:
+   * `session_not_found`, `session_closed`, `disk_full`.
+   */
+  extend(id: string, byMs: number): Session {
+    const session = this.getOpen(id);
+    const { log, clock } = this.context;
+    const now = clock.now();
+    if (session.expiresAt === undefined || session.expiresAt >= now + byMs) return session;
+    return log.commit((tx) => updateSession(tx, session, { expiresAt: now + byMs }, now));
+  }
+
   /** What closing would end, for the text of the confirmation. Error: `session_not_found`. */
   closePreview(id: string): ClosePreview {
     this.get(id);

@@ -43,7 +43,7 @@ export const spawnPayload = z.object({
 });
 export type SpawnPayload = z.infer<typeof spawnPayload>;
 
-const executePayload = z.object({
+export const executePayload = z.object({
   sessionId: idText,
   task: taskText,
   /** Handed to engines that know what to do with it; the shell does not. */

@@ -1,36 +1,42 @@
 import { Hono, type MiddlewareHandler } from 'hono';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import { checkBearer } from './accessToken.ts';
+import { type Authenticator, type Caller, checkScope } from '../access/caller.ts';
+import type { CallerUse } from './callerLimits.ts';
+import { credentialsOf } from './credentials.ts';
 import { errorResponse } from './httpErrors.ts';
 import { checkOrigin, type OriginRules } from './originRules.ts';
 
 export interface HttpAppOptions {
   readonly rules: OriginRules;
-  readonly token: string;
-  /** What is served besides `/health`; all of it behind the token. */
-  readonly routes: readonly Hono[];
-  /** The sender of the request has shown the token. */
+  readonly authenticator: Authenticator;
+  /** Tokens in `?token=` too. */
+  readonly allowsQueryToken: boolean;
+  readonly use: CallerUse;
+  /** What is served besides `/health`, all of it behind a token; they check scopes of their own. */
+  readonly routes: readonly Hono<HttpEnv>[];
+  /** Likewise, with `read` for looking and `drive` for everything else. */
+  readonly taskRoutes: Hono;
+  /** The sender of the request has shown a token. */
   readonly onTrusted: (request: IncomingMessage) => void;
   readonly now: () => number;
   readonly logger: Logger;
 }
 
-/** What Node has of a request besides its `Request`. */
-export interface HttpBindings {
-  readonly incoming: IncomingMessage;
+/** What Node has of a request besides its `Request`, and who sent it. */
+export interface HttpEnv {
+  readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
+  readonly Variables: { caller: Caller };
 }
-
-type App = Hono<{ Bindings: HttpBindings }>;
 
 /**
  * The HTTP door without a socket. In this order, and before anything of a body is read: who asks from where, `/health`,
- * the token, the routes.
+ * the token, how much the caller asks for, the routes with their scopes.
  */
-export function createHttpApp(options: HttpAppOptions): App {
-  const { rules, token, routes, now, logger } = options;
-  const app: App = new Hono();
+export function createHttpApp(options: HttpAppOptions): Hono<HttpEnv> {
+  const { rules, authenticator, use, now, logger } = options;
+  const app = new Hono<HttpEnv>();
   app.onError((error) => {
     const known = OrchestratorError.from(error);
     if (known.code === 'INTERNAL') logger.error(`A request failed: ${known.message}`, known);
@@ -45,14 +51,29 @@ export function createHttpApp(options: HttpAppOptions): App {
     await next();
   });
   app.use(answerAllowedPages);
-  // Contract 002, section 2: any method.
-  app.all('/health', ({ json }) => json({ status: 'healthy', timestamp: new Date(now()).toISOString() }));
-  app.use(async ({ req, env }, next) => {
-    checkBearer(req.header('authorization'), token);
-    options.onTrusted(env.incoming);
+  // Contract 002, section 2: exactly this, by any method.
+  app.all('/health', async ({ env, json }, next) => {
+    if (env.incoming.url !== '/health') return next();
+    return json({ status: 'healthy', timestamp: new Date(now()).toISOString() });
+  });
+  app.use(async (context, next) => {
+    const { incoming } = context.env;
+    const caller = await authenticator.authenticate(credentialsOf(incoming, options.allowsQueryToken));
+    options.onTrusted(incoming);
+    context.set('caller', caller);
+    const end = use.begin(caller.name, now());
+    try {
+      await next();
+    } finally {
+      end();
+    }
+  });
+  for (const route of options.routes) app.route('/', route);
+  app.use('/task/*', async ({ req, var: { caller } }, next) => {
+    checkScope(caller, req.method === 'GET' || req.method === 'HEAD' ? 'read' : 'drive');
     await next();
   });
-  for (const route of routes) app.route('/', route);
+  app.route('/', options.taskRoutes);
   return app;
 }
 
@@ -73,6 +94,6 @@ const answerAllowedPages: MiddlewareHandler = async (context, next) => {
 
 const preflightHeaders = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Last-Event-ID',
+  'Access-Control-Allow-Headers': 'Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID',
   'Access-Control-Max-Age': '600',
 } as const;

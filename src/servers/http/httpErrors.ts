@@ -1,13 +1,19 @@
-import { type ErrorCode, OrchestratorError } from '../../base/errors.ts';
+import { type ErrorCode, type ErrorReason, OrchestratorError } from '../../base/errors.ts';
 
-/** Contract 002, section 6, has `{error, code}`; the reason is ours. */
+/** Contract 002, section 7, has `{error, code}`; the reason is ours. */
 export interface HttpErrorBody {
   readonly error: string;
   readonly code: string;
   readonly reason: string;
 }
 
-const statusOfCode: Readonly<Record<ErrorCode, { readonly status: number; readonly code: string }>> = {
+/** How an error is told over HTTP. */
+interface HttpError {
+  readonly status: number;
+  readonly code: string;
+}
+
+const ofCode: Readonly<Record<ErrorCode, HttpError>> = {
   CANCELLED: { status: 499, code: 'CANCELLED' },
   UNKNOWN: { status: 500, code: 'INTERNAL_ERROR' },
   INVALID_ARGUMENT: { status: 400, code: 'VALIDATION_ERROR' },
@@ -26,12 +32,33 @@ const statusOfCode: Readonly<Record<ErrorCode, { readonly status: number; readon
   UNAUTHENTICATED: { status: 401, code: 'UNAUTHORIZED' },
 };
 
+/** Where the contract has a code of its own for a reason. */
+const ofReason: Readonly<Partial<Record<ErrorReason, HttpError>>> = {
+  session_not_found: { status: 404, code: 'SESSION_NOT_FOUND' },
+};
+
 export function errorResponse(error: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  const { code, reason, message } = OrchestratorError.from(error);
-  const known = statusOfCode[code];
-  const body: HttpErrorBody = { error: message, code: known.code, reason };
-  const challenge: Record<string, string> = known.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
-  return Response.json(body, { status: known.status, headers: { ...challenge, ...headers } });
+  const { code, reason, message, details } = OrchestratorError.from(error);
+  const { status, code: name } = ofReason[reason] ?? ofCode[code];
+  return respond({ status, code: name }, { error: message, code: name, reason }, details, headers);
+}
+
+/** An error that only HTTP has, such as those of registering. */
+export function namedError(status: number, code: string, error: string): Response {
+  return respond({ status, code }, { error, code, reason: 'invalid_request' }, undefined, {});
+}
+
+function respond(
+  { status }: HttpError,
+  body: HttpErrorBody,
+  details: Readonly<Record<string, unknown>> | undefined,
+  more: Readonly<Record<string, string>>,
+): Response {
+  const headers: Record<string, string> = { ...more };
+  if (status === 401) headers['WWW-Authenticate'] = 'Bearer';
+  const retryAfterMs = details?.['retryAfterMs'];
+  if (typeof retryAfterMs === 'number') headers['Retry-After'] = String(Math.ceil(retryAfterMs / 1_000));
+  return Response.json(body, { status, headers });
 }
 
 /** The connection goes with it: nobody reads what is still to come. */

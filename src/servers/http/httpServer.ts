@@ -2,12 +2,18 @@ import { getRequestListener } from '@hono/node-server';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { checkInteger, invalidRequest } from '../../core/text.ts';
-import { ensureAccessToken } from './accessToken.ts';
+import { type Access, openAccess } from '../access/access.ts';
+import { daemonDoor } from './api/daemonDoor.ts';
+import { type CallerLimits, CallerUse, defaultCallerLimits } from './callerLimits.ts';
+import type { DaemonApi } from './daemonApi.ts';
+import { defaultEventStreamLimits, type EventStreamLimits } from './events/eventStream.ts';
 import { createHttpApp } from './httpApp.ts';
 import { OpenConnections } from './openConnections.ts';
+import { refuseRequest, refuseUpgrade } from './rawRequests.ts';
 import { isLoopback, originRules, urlHost } from './originRules.ts';
 import { type TaskApi, type TaskRouteLimits, taskRoutes } from './taskRoutes.ts';
 
@@ -26,11 +32,29 @@ export interface HttpServerOptions {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Undefined where the core has no container tasks. */
   readonly tasks: TaskApi | undefined;
+  /** What is behind `/api/daemon` and `/metrics`; without it there is neither. */
+  readonly daemon?: DaemonApi | undefined;
+  /** Who may come in; closed by whoever opened it. Default: the tokens of the state directory. */
+  readonly access?: Access | undefined;
+  /** Takes tokens from the query too, where logs and histories show them. Default: no. */
+  readonly allowsQueryToken?: boolean | undefined;
+  /** For WebSockets, on any path; what asks from a foreign page or for a foreign name never gets here. */
+  readonly onUpgrade?: UpgradeHandler | undefined;
+  /** Of the product, for the OpenAPI document. */
+  readonly version?: string | undefined;
   readonly limits?: Partial<HttpLimits> | undefined;
   readonly logger: Logger;
 }
 
-export interface HttpLimits extends TaskRouteLimits {
+/** @param trust to be called when the client has shown a token: it is then not pushed out by strangers. */
+export type UpgradeHandler = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  trust: () => void,
+) => void;
+
+export interface HttpLimits extends TaskRouteLimits, CallerLimits {
   /** Connections at a time; beyond them those go that have shown no token. */
   readonly maxConnections: number;
   /** From a connection's beginning to the end of a request's headers, in milliseconds. */
@@ -41,17 +65,20 @@ export interface HttpLimits extends TaskRouteLimits {
   readonly idleTimeoutMs: number;
   /** How long requests under way may take at the end, in milliseconds. */
   readonly stopTimeoutMs: number;
+  readonly events: EventStreamLimits;
 }
 
 export const defaultHttpLimits: HttpLimits = {
+  ...defaultCallerLimits,
   maxBodyBytes: 16 * 1024 * 1024,
   taskTimeoutMs: 60_000,
   maxRequestsPerTask: 32,
   maxConnections: 256,
-  headersTimeoutMs: 10_000,
+  headersTimeoutMs: 5_000,
   requestTimeoutMs: 30_000,
   idleTimeoutMs: 120_000,
   stopTimeoutMs: 5_000,
+  events: defaultEventStreamLimits,
 };
 
 export const defaultHttpPort = 8787;
@@ -80,28 +107,47 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { host = '127.0.0.1', port: wantedPort = defaultHttpPort, stateDir, tls, logger } = options;
   checkAddress(host, wantedPort, tls !== undefined);
   const limits = { ...defaultHttpLimits, ...options.limits };
-  const { token, path: tokenPath } = ensureAccessToken(stateDir);
+  const access = options.access ?? openAccess({ stateDir, logger });
   const connections = new OpenConnections(limits.maxConnections);
+  const rules = originRules(host, options.allowedHosts, options.allowedOrigins);
+  const use = new CallerUse(limits);
+  const { daemon: api, version = '' } = options;
+  const daemon =
+    api === undefined
+      ? undefined
+      : daemonDoor({ api, access, use, limits: limits.events, now: Date.now, version });
   const app = createHttpApp({
-    rules: originRules(host, options.allowedHosts, options.allowedOrigins),
-    token,
-    routes: [taskRoutes(options.tasks, limits)],
+    rules,
+    authenticator: access,
+    allowsQueryToken: options.allowsQueryToken === true,
+    use,
+    routes: daemon === undefined ? [] : [daemon.app],
+    taskRoutes: taskRoutes(options.tasks, limits),
     onTrusted: ({ socket }) => connections.trust(socket),
     now: Date.now,
     logger,
   });
-  const server = createNodeServer(limits, tls);
+  const server = createNodeServer(limits, tls, options.onUpgrade !== undefined);
   server.on('connection', (socket: Socket) => {
     connections.admit(socket);
     socket.setTimeout(limits.idleTimeoutMs, () => socket.destroy());
   });
+  const { onUpgrade } = options;
+  if (onUpgrade !== undefined) {
+    server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      // A request's limits are not those of what it becomes.
+      socket.setTimeout(0);
+      if (!refuseUpgrade(request, socket, rules))
+        onUpgrade(request, socket, head, () => connections.trust(socket));
+    });
+  }
   const handle = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   let isStopping = false;
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     response.once('finish', () => {
       if (isStopping) setImmediate(() => server.closeIdleConnections());
     });
-    void handle(request, response);
+    if (!refuseRequest(request, response)) void handle(request, response);
   });
   const port = await listenOnNextFree(server, host, wantedPort);
   const url = `${tls === undefined ? 'http' : 'https'}://${urlHost(host)}:${port}`;
@@ -110,21 +156,27 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     port,
     url,
     isWantedPort: wantedPort === 0 || port === wantedPort,
-    tokenPath,
-    stop() {
+    tokenPath: access.tokenPath,
+    async stop() {
       isStopping = true;
-      return closeWithin(server, connections, limits.stopTimeoutMs);
+      const closing = closeWithin(server, connections, limits.stopTimeoutMs);
+      daemon?.events.endAll();
+      await closing;
+      if (options.access === undefined) access.dispose();
     },
   };
 }
 
-function createNodeServer(limits: HttpLimits, tls: HttpServerOptions['tls']): Server {
+function createNodeServer(limits: HttpLimits, tls: HttpServerOptions['tls'], upgrades: boolean): Server {
   const settings = {
     maxHeaderSize: headerLimitBytes,
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: keepAliveMs,
     connectionsCheckingInterval: checkIntervalMs,
+    // An `Upgrade: h2c` is an offer that may be ignored.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      upgrades && headers.upgrade?.toLowerCase() === 'websocket',
   };
   if (tls === undefined) return createServer(settings);
   return createSecureServer({ ...settings, ...tls, handshakeTimeout: limits.headersTimeoutMs });
