@@ -8,7 +8,7 @@ import type { DaemonStatus } from '../../protocol/daemon/shapes.ts';
 import { checkScope } from '../access/caller.ts';
 import type { ClientHandler, ClientLink } from './clientLink.ts';
 import { contractError } from './contractErrors.ts';
-import { queuePosition, watchQueue } from './queue.ts';
+import { watchQueue } from './queueWatch.ts';
 import { daemonRun } from './runView.ts';
 import type { SessionCalls } from './sessionCalls.ts';
 import type { SessionViews } from './sessionViews.ts';
@@ -70,7 +70,7 @@ export function serveClient(link: ClientLink, parts: ClientSessionParts): Client
   const links = disposables.add(
     new TerminalLinks(terminals, (frame) => link.answer({ ...frame, seq: events.lastSequence })),
   );
-  const queue = disposables.add(watchQueue(orchestrator));
+  const queue = disposables.add(watchQueue(runs));
   disposables.add({ dispose: () => parts.watchStatus(link, false) });
   const { caller } = link;
 
@@ -111,7 +111,7 @@ export function serveClient(link: ClientLink, parts: ClientSessionParts): Client
     return undefined;
   };
   const watchPlace = ({ requestId }: DaemonRequest, sessionId: string, taskId: string): void => {
-    const place = queuePosition(orchestrator, taskId);
+    const place = runs.queuePosition(taskId);
     if (place === undefined) return;
     queue.add(taskId, place, (position) => {
       const echo = requestId === undefined ? {} : { requestId };
@@ -218,7 +218,7 @@ export function serveClient(link: ClientLink, parts: ClientSessionParts): Client
     },
   };
   const runNow = (id: string): ReturnType<typeof daemonRun> =>
-    daemonRun(runs.get(id), queuePosition(orchestrator, id));
+    daemonRun(runs.get(id), runs.queuePosition(id));
 
   const run = async (request: DaemonRequest): Promise<void> => {
     try {

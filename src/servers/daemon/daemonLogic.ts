@@ -8,7 +8,6 @@ import type { DaemonApi, FramePage, FrameQuery } from '../http/daemonApi.ts';
 import { contractError } from './contractErrors.ts';
 import type { ClientLink } from './clientLink.ts';
 import { serveClient } from './clientSession.ts';
-import { countFacts, type FactsCounter } from './daemonFacts.ts';
 import { createDaemonStatus, type DaemonStatusOptions } from './daemonStatus.ts';
 import { SessionCalls } from './sessionCalls.ts';
 import { SessionViews } from './sessionViews.ts';
@@ -21,8 +20,6 @@ export interface DaemonLogicOptions
   readonly orchestrator: Orchestrator;
   readonly logger: Logger;
   readonly clock?: Clock | undefined;
-  /** Counted from the store when missing. */
-  readonly facts?: FactsCounter | undefined;
   /** How often the topic `status` tells, in milliseconds. Default: 1 s. */
   readonly statusIntervalMs?: number | undefined;
 }
@@ -40,9 +37,8 @@ export function createDaemonLogic(options: DaemonLogicOptions): DaemonLogic {
   const disposables = new DisposableStore();
   const views = disposables.add(new SessionViews(orchestrator, now));
   const stream = disposables.add(new FrameStream(orchestrator, logger));
-  const calls = new SessionCalls({ orchestrator, views, now });
-  const facts = disposables.add(options.facts ?? countFacts(orchestrator));
-  const status = disposables.add(createDaemonStatus({ ...options, facts, startedAt: now(), now }));
+  const calls = new SessionCalls({ orchestrator, views });
+  const status = disposables.add(createDaemonStatus({ ...options, startedAt: now(), now }));
   const pulse = disposables.add(
     statusPulse(clock, statusIntervalMs, () => ({
       status: status.read(),

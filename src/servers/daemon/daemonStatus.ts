@@ -2,7 +2,6 @@ import { type Disposable, DisposableStore } from '../../base/disposable.ts';
 import type { OrchestratorError } from '../../base/errors.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { DaemonStatus, Subsystem } from '../../protocol/daemon/shapes.ts';
-import type { FactsCounter } from './daemonFacts.ts';
 import { isoDate } from './words.ts';
 
 /** A subsystem as it is; when it was looked at is added. */
@@ -10,7 +9,6 @@ export type SubsystemState = Omit<Subsystem, 'lastCheck'>;
 
 export interface DaemonStatusOptions {
   readonly orchestrator: Orchestrator;
-  readonly facts: FactsCounter;
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
@@ -30,7 +28,7 @@ const storeFailures: ReadonlySet<string> = new Set(['disk_full', 'store_corrupt'
 
 /** The daemon's status, each figure looked up when it is asked for. */
 export function createDaemonStatus(options: DaemonStatusOptions): DaemonStatusSource {
-  const { orchestrator, facts, version, startedAt, now } = options;
+  const { orchestrator, version, startedAt, now } = options;
   const disposables = new DisposableStore();
   let storeFailure: OrchestratorError | undefined;
   disposables.add(
@@ -67,7 +65,7 @@ export function createDaemonStatus(options: DaemonStatusOptions): DaemonStatusSo
       const isDegraded = Object.values(states).some(
         ({ status }) => status === 'degraded' || status === 'error',
       );
-      const figures = facts.read();
+      const figures = orchestrator.statistics();
       const { totalRunsEnded, totalRunsSucceeded } = figures;
       const connections = options.connections?.();
       const limits = options.limits?.();
@@ -80,7 +78,7 @@ export function createDaemonStatus(options: DaemonStatusOptions): DaemonStatusSo
           totalSessionsSpawned: figures.totalSessions,
           totalTasksProcessed: totalRunsEnded,
           totalTokensUsed: figures.totalTokens,
-          averageSessionDuration: figures.averageRunMs,
+          averageSessionDuration: Math.round(figures.averageRunMs),
           activeSessions: figures.activeSessions,
           successRate: totalRunsEnded === 0 ? 1 : totalRunsSucceeded / totalRunsEnded,
         },

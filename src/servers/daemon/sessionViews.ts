@@ -6,7 +6,6 @@ import type { DaemonSession } from '../../protocol/daemon/shapes.ts';
 import { invalidRequest } from '../../core/text.ts';
 import type { SessionPage, SessionQuery } from '../http/daemonApi.ts';
 import { sessionNotFound } from './contractErrors.ts';
-import { queuePosition } from './queue.ts';
 import { LogFold } from './stream/logFold.ts';
 import { daemonSession, reduceSession, type SessionFacts, sessionStatusOf } from './stream/sessionFold.ts';
 
@@ -47,7 +46,7 @@ export class SessionViews implements Disposable {
       request: run?.request,
       now: this.now(),
       isShort,
-      queuePosition: run === undefined ? undefined : queuePosition(this.orchestrator, run.id),
+      queuePosition: task === undefined ? undefined : this.orchestrator.runs.queuePosition(task),
     });
   }
 

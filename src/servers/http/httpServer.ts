@@ -127,7 +127,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     now: Date.now,
     logger,
   });
-  const server = createNodeServer(limits, tls);
+  const server = createNodeServer(limits, tls, options.onUpgrade !== undefined);
   server.on('connection', (socket: Socket) => {
     connections.admit(socket);
     socket.setTimeout(limits.idleTimeoutMs, () => socket.destroy());
@@ -167,7 +167,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 }
 
-function createNodeServer(limits: HttpLimits, tls: HttpServerOptions['tls']): Server {
+function createNodeServer(limits: HttpLimits, tls: HttpServerOptions['tls'], upgrades: boolean): Server {
   const settings = {
     maxHeaderSize: headerLimitBytes,
     headersTimeout: limits.headersTimeoutMs,
@@ -175,7 +175,8 @@ function createNodeServer(limits: HttpLimits, tls: HttpServerOptions['tls']): Se
     keepAliveTimeout: keepAliveMs,
     connectionsCheckingInterval: checkIntervalMs,
     // An `Upgrade: h2c` is an offer that may be ignored.
-    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      upgrades && headers.upgrade?.toLowerCase() === 'websocket',
   };
   if (tls === undefined) return createServer(settings);
   return createSecureServer({ ...settings, ...tls, handshakeTimeout: limits.headersTimeoutMs });

@@ -119,7 +119,8 @@ export class FrameStream implements Disposable {
 
   /** Resolves when everything up to a sequence was handed to those who keep up, or the stream has ended. */
   async reached(sequence: number): Promise<void> {
-    if (this.isOver || this.place.seq >= sequence) return;
+    const { seq, part } = this.place;
+    if (this.isOver || seq > sequence || (seq === sequence && part === wholeEvent)) return;
     await new Promise<void>((resolve) => this.arrivals.push({ sequence, resolve }));
   }
 
@@ -187,11 +188,16 @@ export class FrameStream implements Disposable {
         this.flush({ seq: cursor, part: wholeEvent });
         this.tellArrivals();
       } catch (error) {
-        if (this.isOver) return;
+        if (this.hasEnded()) return;
         this.logger.error('The daemon could not read the event log', error);
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
     }
+  }
+
+  /** Apart, because it changes while something is waited for. */
+  private hasEnded(): boolean {
+    return this.isOver;
   }
 
   private tellArrivals(): void {

@@ -31,9 +31,6 @@ export interface RunFacts {
   readonly chunks: number;
   /** What the last event added to its output. */
   readonly added: OutputRange | undefined;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly costUsd: number | undefined;
   /** The end of what a model or a coding agent has said. */
   readonly said: string;
 }
@@ -57,9 +54,6 @@ export function reduceRunFacts(
     firstChunk: facts.chunks,
     chunks: facts.chunks + count,
     added,
-    inputTokens: facts.inputTokens + usage(event, 'input_tokens'),
-    outputTokens: facts.outputTokens + usage(event, 'output_tokens'),
-    costUsd: costAfter(facts.costUsd, event),
     said:
       type === 'worker.generator.output.delta'
         ? (facts.said + (textOf(data, 'text') ?? '')).slice(-tailLimit)
@@ -89,9 +83,6 @@ function firstFacts(stored: Run | undefined): RunFacts | undefined {
     firstChunk: 0,
     chunks: 0,
     added: undefined,
-    inputTokens: 0,
-    outputTokens: 0,
-    costUsd: undefined,
     said: '',
   };
 }
@@ -123,13 +114,4 @@ function placeOf({
   if (taskOutput === undefined) return undefined;
   const { taskId, from, to } = taskOutput;
   return { key: taskId, place: { taskId }, from, to };
-}
-
-function usage({ type, data }: OrchestratorEvent, key: string): number {
-  return type === 'runner.usage' ? (countOf(data, key) ?? 0) : 0;
-}
-
-function costAfter(before: number | undefined, { type, data }: OrchestratorEvent): number | undefined {
-  const cost = data['cost_usd'];
-  return type === 'runner.usage' && typeof cost === 'number' && cost >= 0 ? (before ?? 0) + cost : before;
 }

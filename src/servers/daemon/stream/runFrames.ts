@@ -95,13 +95,13 @@ const finishReasons = {
 } as const;
 
 function endParts(event: OrchestratorEvent, facts: RunFacts, output: Audience): PlannedPart[] {
-  const { run, hasBegun, inputTokens, outputTokens, costUsd } = facts;
+  const { run, hasBegun } = facts;
   const { id: taskId, sessionId } = run;
   const outcome =
     event.type === 'response.failed' ? 'failed' : (outcomeOf(event.data) ?? outcomeOfRun(facts));
   const parts: PlannedPart[] = [];
   if (hasBegun) {
-    const usage = { inputTokens, outputTokens, ...(costUsd === undefined ? {} : { costUsd }) };
+    const usage = run.usage ?? { inputTokens: 0, outputTokens: 0, costUsd: 0 };
     const metadata = { taskId, messageId: taskId, finishReason: finishReasons[outcome], usage };
     parts.push({
       kind: 'frame',
