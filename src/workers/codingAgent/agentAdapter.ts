@@ -50,7 +50,9 @@ export interface AgentFailure {
 export interface AgentAdapter {
   /** Without the task, which others on this machine could read there. */
   arguments(spec: CodingAgentSpec): readonly string[];
-  newReader(): AgentReader;
+  /** Over the worker's own environment. */
+  environment?(spec: CodingAgentSpec): Readonly<Record<string, string>>;
+  newReader(spec: CodingAgentSpec): AgentReader;
   /** What it says where the conversation to go on with is not there any more. */
   readonly lostConversation: RegExp;
 }

@@ -75,7 +75,10 @@ class ClaudeReader implements AgentReader {
         return delta['type'] === 'thinking_delta' ? this.thought(textOf(delta, 'thinking')) : [];
       }
       case 'message_delta': {
-        const usage = { input: this.inputTokens, output: numberOf(recordOf(event, 'usage'), 'output_tokens') };
+        const usage = {
+          input: this.inputTokens,
+          output: numberOf(recordOf(event, 'usage'), 'output_tokens'),
+        };
         this.inputTokens = 0;
         return this.usage(usage.input, usage.output, null);
       }
