@@ -4,6 +4,9 @@ import { OrchestratorError } from '../base/errors.ts';
 import { systemIds } from '../base/ids.ts';
 import { connectAsWorker, type WorkerConnection } from '../processHost/workerClient.ts';
 import { containerTaskWorkerKind } from '../core/containerTasks/containerTaskSpec.ts';
+import { codingAgentWorkerKind } from '../core/runs/codingAgents.ts';
+import { AgentRunner } from './codingAgent/agentRunner.ts';
+import { parseCodingAgentSpec } from './codingAgent/parseSpec.ts';
 import { ContainerTaskRunner } from './containerTask/containerTaskRunner.ts';
 import { parseContainerTaskSpec } from './containerTask/parseSpec.ts';
 import { isTaskExecutable, runTaskExecutable } from './containerTask/executable.ts';
@@ -25,6 +28,9 @@ async function main(): Promise<void> {
   switch (connection.kind) {
     case 'shell':
       await runShellTask(connection);
+      break;
+    case codingAgentWorkerKind:
+      await runCodingAgent(connection);
       break;
     case containerTaskWorkerKind:
       await runContainerTask(connection);
@@ -56,6 +62,33 @@ async function runContainerTask(connection: WorkerConnection): Promise<void> {
     environment: process.env,
   });
   connection.onCommand((command) => runner.handleCommand(command));
+  process.on('SIGTERM', () => runner.abort('the worker was asked to end'));
+  try {
+    await runner.run();
+  } finally {
+    runner.dispose();
+    await connection.close();
+  }
+  if (lost !== undefined) throw OrchestratorError.from(lost);
+}
+
+async function runCodingAgent(connection: WorkerConnection): Promise<void> {
+  let lost: unknown;
+  const runner = new AgentRunner(parseCodingAgentSpec(connection.spec), {
+    emit: async (type, data) => {
+      try {
+        await connection.emit(type, { ...data });
+      } catch (error) {
+        lost ??= error;
+        throw error;
+      }
+    },
+    clock: systemClock,
+    environment: process.env,
+  });
+  connection.onCommand((command) => {
+    if (command.type === 'abort') runner.abort('requested');
+  });
   process.on('SIGTERM', () => runner.abort('the worker was asked to end'));
   try {
     await runner.run();

@@ -1,5 +1,5 @@
-// A model on loopback that says what a test tells it to: the Messages API of Anthropic and the Responses API of OpenAI,
-// streamed, as far as coding agents use them.
+// A model on loopback that says what a test tells it to: the Messages API of Anthropic, the Responses API of OpenAI and
+// the Gemini API, streamed, as far as coding agents use them.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -31,7 +31,9 @@ export async function startFakeModel(): Promise<FakeModel> {
       ? writeMessage
       : path.endsWith('/responses')
         ? writeResponse
-        : undefined;
+        : path.endsWith(':streamGenerateContent')
+          ? writeContent
+          : undefined;
     if (request.method !== 'POST' || write === undefined) {
       response.writeHead(404).end();
       return;
@@ -135,4 +137,15 @@ function writeResponse(response: ServerResponse, turn: ModelTurn, number: number
     add({ type: 'function_call', status: 'completed', ...call });
   }
   send('response.completed', { response: { id, object: 'response', status: 'completed', output, usage } });
+}
+
+function writeContent(response: ServerResponse, turn: ModelTurn): void {
+  const send = (parts: readonly object[], more: object = {}): void => {
+    const candidate = { content: { role: 'model', parts }, index: 0, ...more };
+    const usageMetadata = { promptTokenCount: 100, candidatesTokenCount: 20, totalTokenCount: 120 };
+    response.write(`data: ${JSON.stringify({ candidates: [candidate], usageMetadata })}\n\n`);
+  };
+  for (const text of turn.text ?? []) send([{ text }]);
+  const call = turn.tool && { functionCall: { name: turn.tool.name, args: turn.tool.input } };
+  send(call === undefined ? [] : [call], { finishReason: 'STOP' });
 }

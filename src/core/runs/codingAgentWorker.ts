@@ -31,7 +31,7 @@ export async function codingAgentWorker(
     program: await resolveAgentProgram(environment, agent, env, cwd),
     cwd,
     ...agentSettings(request, limits.allowsAgentBypass),
-    conversation: lastConversation(store, run) ?? null,
+    ...lastConversation(store, run),
     timeoutMs: request.timeoutMs ?? null,
     platform: environment.platform,
   };
@@ -39,13 +39,24 @@ export async function codingAgentWorker(
 }
 
 /** The conversation of the newest run before this one, of its session and with its engine, that has any. */
-function lastConversation(store: Store, { id, sessionId, request }: Run): string | undefined {
+function lastConversation(
+  store: Store,
+  { id, sessionId, request }: Run,
+): Pick<CodingAgentSpec, 'conversation' | 'usedBefore'> {
+  let conversation: string | null = null;
+  const usedBefore = { inputTokens: 0, outputTokens: 0 };
   for (let before = id; ; ) {
     const runs = store.listRuns({ limit: page, before, sessionId });
-    const found = runs.find((run) => run.conversation !== undefined && run.request.engine === request.engine);
-    if (found !== undefined) return found.conversation;
+    for (const run of runs) {
+      if (run.conversation === undefined || run.request.engine !== request.engine) continue;
+      conversation ??= run.conversation;
+      // An older one: what was used in it is of no concern.
+      if (run.conversation !== conversation) return { conversation, usedBefore };
+      usedBefore.inputTokens += run.usage?.inputTokens ?? 0;
+      usedBefore.outputTokens += run.usage?.outputTokens ?? 0;
+    }
     const last = runs.at(-1);
-    if (last === undefined || runs.length < page) return undefined;
+    if (last === undefined || runs.length < page) return { conversation, usedBefore };
     before = last.id;
   }
 }

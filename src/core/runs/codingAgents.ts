@@ -39,6 +39,8 @@ export interface CodingAgentSpec {
   readonly model: string | null;
   /** The agent's own session, to go on with; null for a new one. */
   readonly conversation: string | null;
+  /** What earlier runs have told of that session: an agent may count over all of it. */
+  readonly usedBefore: { readonly inputTokens: number; readonly outputTokens: number };
   readonly timeoutMs: number | null;
   readonly platform: string;
 }
