@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,7 +11,7 @@ import { needPrograms } from '../harness/debianPackages.ts';
 import { upgradeRequest } from '../harness/rawWebSocket.ts';
 import { goodToken } from '../harness/socketDoorServer.ts';
 import type { ConnectOrder, Order } from './fanout/clients.ts';
-import { eventText, type PublishOrder } from './fanout/server.ts';
+import { eventText, type Published, type PublishOrder } from './fanout/server.ts';
 import { race, report } from './race.ts';
 
 const rounds = Number(process.env['FANOUT_ROUNDS'] ?? 3);
@@ -28,8 +27,8 @@ interface Side {
   readonly hello: string;
   readonly begun: string;
   readonly port: number;
-  readonly pid: number;
-  publish(events: number): Promise<void>;
+  /** @returns bytes that its process holds for clients then; NaN where it does not tell. */
+  publish(events: number): Promise<number>;
 }
 
 const options = { execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'] };
@@ -50,7 +49,7 @@ export async function benchFanout(): Promise<void> {
         await redisSide(keep),
       ];
       const contenders: { name: string; run: () => Promise<number> }[] = [];
-      const grown: Record<string, string> = {};
+      const held: Record<string, number> = {};
       for (const side of sides) {
         const clients = keep(fork(script('clients.ts'), [], options));
         const { port, hello, begun } = side;
@@ -62,14 +61,13 @@ export async function benchFanout(): Promise<void> {
           name: side.name,
           async run() {
             await ask(clients, { kind: 'expect', bytes: events * side.messageBytes }, 'ready');
-            const before = rssOf(side.pid);
             const began = performance.now();
             const done = nextMessage(clients, 'done');
-            await side.publish(events);
+            const waiting = await side.publish(events);
             await done;
             const seconds = (performance.now() - began) / 1_000;
-            grown[`${side.name}: resident memory, MiB`] ??= '';
-            grown[`${side.name}: resident memory, MiB`] += `${before} → ${rssOf(side.pid)}  `;
+            const line = `${side.name}: bytes for each stalled client`;
+            held[line] = Math.max(held[line] ?? 0, Math.round(waiting / (count / 100)));
             return ((count - count / 100) * events) / seconds;
           },
         });
@@ -84,7 +82,7 @@ export async function benchFanout(): Promise<void> {
         },
         contenders,
       );
-      report(`memory of the servers, ${count} clients`, grown);
+      report(`held by the server's process after a round at most, ${count} clients`, held);
       for (const child of children.splice(0)) child.kill('SIGKILL');
     }
   } finally {
@@ -97,14 +95,14 @@ async function nodeSide(name: string, child: ChildProcess): Promise<Side> {
   return {
     name,
     port,
-    pid: child.pid ?? 0,
     messageBytes: frameBytes,
     hello: upgradeRequest(port, { token: goodToken }),
     begun: '"healthy":true',
     async publish(events) {
       const order: PublishOrder = { kind: 'publish', events };
       child.send(order);
-      await once(child, 'message');
+      const [{ waitingBytes }] = (await once(child, 'message')) as [Published];
+      return waitingBytes;
     },
   };
 }
@@ -128,7 +126,6 @@ async function redisSide(keep: (child: ChildProcess) => ChildProcess): Promise<S
   return {
     name: 'Redis pub/sub',
     port,
-    pid: child.pid ?? 0,
     messageBytes: redisBytes,
     hello: '*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n',
     begun: ':1\r\n',
@@ -140,6 +137,7 @@ async function redisSide(keep: (child: ChildProcess) => ChildProcess): Promise<S
         }
         if (!socket.write(parts.join(''))) await once(socket, 'drain');
       }
+      return Number.NaN;
     },
   };
 }
@@ -168,10 +166,4 @@ async function ask(child: ChildProcess, order: Order | ConnectOrder, answer: str
   const answered = nextMessage(child, answer);
   child.send(order);
   await answered;
-}
-
-/** MiB. */
-function rssOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024);
 }

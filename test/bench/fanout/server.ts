@@ -29,6 +29,13 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 interface Publisher {
   readonly port: number;
   publish(events: number): Promise<void>;
+  /** Bytes that this process holds for clients. */
+  waitingBytes(): number;
+}
+
+/** The answer to it. */
+export interface Published {
+  readonly waitingBytes: number;
 }
 
 /** As the daemon's logic does it: a place in the log for each client, from which it goes on when it is drained. */
@@ -48,8 +55,9 @@ async function ours(): Promise<Publisher> {
       reader.isFull = !reader.link.deliver(batch);
     }
   };
-  const { port } = await serveDoor({
-    limits: { maxConnectionsPerCaller: 2_000, maxConnections: 2_000 },
+  const { port, door } = await serveDoor({
+    // Clients that only count answer no ping.
+    limits: { maxConnectionsPerCaller: 2_000, maxConnections: 2_000, pingIntervalMs: 3_600_000 },
     accept(link) {
       const reader: Reader = { link, next: log.length, isFull: false };
       readers.add(reader);
@@ -65,6 +73,7 @@ async function ours(): Promise<Publisher> {
   });
   return {
     port,
+    waitingBytes: () => door.figures().waitingBytes,
     async publish(events) {
       for (let seq = 0; seq < events; ) {
         for (let turn = 0; turn < burst && seq < events; turn += 1, seq += 1) {
@@ -88,6 +97,7 @@ async function plain(): Promise<Publisher> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
+    waitingBytes: () => [...sockets.clients].reduce((sum, { bufferedAmount }) => sum + bufferedAmount, 0),
     async publish(events) {
       for (let seq = 0; seq < events; ) {
         for (let turn = 0; turn < burst && seq < events; turn += 1, seq += 1) {
@@ -103,9 +113,10 @@ async function plain(): Promise<Publisher> {
 if (process.argv[2] !== undefined) {
   const publisher = process.argv[2] === 'ours' ? await ours() : await plain();
   process.on('message', ({ events }: PublishOrder) => {
-    void publisher
-      .publish(events)
-      .then(() => process.send?.({ kind: 'published', memory: process.memoryUsage() }));
+    void publisher.publish(events).then(() => {
+      const published: Published = { waitingBytes: publisher.waitingBytes() };
+      process.send?.(published);
+    });
   });
   process.send?.({ kind: 'port', port: publisher.port });
 }

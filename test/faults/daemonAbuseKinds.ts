@@ -1,0 +1,31 @@
+/** Every kind of abuse, and what is said to it: in the log of the server, or in the HTTP answer. */
+export const abuseKinds = {
+  'slow headers': /^HTTP\/1.1 408 /,
+  'no auth': /left: 4002 /,
+  'auth byte by byte': /left: (?:4002|1008) /,
+  'wrong tokens in auth': /left: 4001 /,
+  'a large message before auth': /left: 1009 /,
+  'wrong tokens at the handshake': /refused: 401 /,
+  'too many connections': /refused: 429 /,
+  'many subprotocols': /refused: 400 /,
+  'headers without end': /^HTTP\/1.1 4(?:31|00) /,
+  'handshakes in a row': /left: 1002 /,
+  'answers no ping': /left: 1008 It has not answered/,
+  'a frame of 2^40 bytes': /left: 1008 A message took/,
+  'messages of 8 MiB': /left: 1009 /,
+  'deflate bombs': /left: 1009 /,
+  'tiny fragments': /left: 1008 .*fragments/,
+  'pings without end': /left: 4004 /,
+  'pongs without end': /left: 4004 /,
+  'messages without end': /left: 4004 /,
+  'unknown types': /left: 4004 /,
+  'deep JSON': /left: 4004 /,
+  'wide JSON': /left: 4004 /,
+  'no UTF-8': /left: 1007 /,
+  'a message byte by byte': /left: 1008 A message took/,
+  'reads nothing': /left: 4008 /,
+  'reads nothing after an error': /left: 1002 /,
+  resets: /left: 1006 /,
+} as const;
+
+export type AbuseKind = keyof typeof abuseKinds;
