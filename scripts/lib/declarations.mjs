@@ -40,7 +40,8 @@ function compilerOptions() {
   const file = join(repo, 'tsconfig/universal.json');
   const { config } = ts.readConfigFile(file, (path) => readFileSync(path, 'utf8'));
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, join(repo, 'tsconfig'));
-  return { ...options, composite: false, incremental: false, tsBuildInfoFile: undefined };
+  const { tsBuildInfoFile: _, ...rest } = options;
+  return { ...rest, composite: false, incremental: false };
 }
 
 /**
@@ -61,12 +62,14 @@ function declarationsOf(program) {
   for (const source of program.getSourceFiles()) {
     if (source.isDeclarationFile || source.fileName.includes('node_modules')) continue;
     const isSchema = source.statements.some(
-      (statement) => ts.isImportDeclaration(statement) && statement.moduleSpecifier.getText() === "'zod/mini'",
+      (statement) =>
+        ts.isImportDeclaration(statement) && statement.moduleSpecifier.getText() === "'zod/mini'",
     );
     const text = isSchema ? inferredTypes(program, source) : emitted(program, source);
     const file = ts.createSourceFile(source.fileName, text, ts.ScriptTarget.Latest, true);
     for (const statement of file.statements) {
-      for (const name of namesOf(statement)) add(name, { text: unexported(statement), mentions: mentions(statement) });
+      for (const name of namesOf(statement))
+        add(name, { text: unexported(statement), mentions: mentions(statement) });
     }
   }
   return declared;
@@ -79,13 +82,12 @@ function declarationsOf(program) {
  */
 function inferredTypes(program, source) {
   const checker = program.getTypeChecker();
-  const flags = ts.NodeBuilderFlags.NoTruncation | ts.NodeBuilderFlags.InTypeAlias;
   return source.statements
     .filter(ts.isTypeAliasDeclaration)
     .map((alias) => {
       if (alias.typeParameters !== undefined) return alias.getFullText();
       const type = checker.getTypeFromTypeNode(alias.type);
-      const node = checker.typeToTypeNode(type, undefined, flags);
+      const node = checker.typeToTypeNode(type, undefined, ts.NodeBuilderFlags.NoTruncation);
       if (node === undefined) throw new Error(`The type ${alias.name.text} cannot be written out.`);
       const written = printer.printNode(ts.EmitHint.Unspecified, node, source);
       return `export type ${alias.name.text} = ${written};`;
