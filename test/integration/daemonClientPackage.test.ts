@@ -105,11 +105,34 @@ describe('the package', () => {
   });
 });
 
+describe('the documentation', () => {
+  it.each(['node.mjs', 'terminal.mjs', 'pool.mjs'])('has %s, which runs as it is printed', async (name) => {
+    await using daemon = await startDaemon();
+    await writeFile(join(project, name), (await examples()).get(name)!);
+    const { stdout } = await run(process.execPath, [join(project, name)], {
+      env: { ...process.env, DAEMON_URL: daemon.url, DAEMON_TOKEN: daemon.token },
+      timeout: 20_000,
+    });
+    expect(stdout).not.toBe('');
+  });
+});
+
 describe('in an application with React', () => {
   beforeAll(async () => {
     const modules = join(project, 'node_modules');
     await mkdir(join(modules, '@types'), { recursive: true });
-    for (const name of ['react', 'react-dom', 'scheduler', '@types/react', '@types/react-dom', 'csstype']) {
+    for (const name of [
+      'react',
+      'react-dom',
+      'scheduler',
+      '@types/react',
+      '@types/react-dom',
+      'csstype',
+      'ws',
+      '@types/ws',
+      '@types/node',
+      'undici-types',
+    ]) {
       await symlink(join(repo, 'node_modules', name), join(modules, name));
     }
     await cp(fixtures, project, { recursive: true });
@@ -132,7 +155,10 @@ describe('in an application with React', () => {
         '@/hooks': ['./node_modules/orchestration-workbench/dist/client/react.d.mts'],
       },
     };
-    const files = ['seed.tsx', 'page.tsx', 'wrong.ts'];
+    const files = ['seed.tsx', 'page.tsx', 'wrong.ts', 'sessions.tsx', 'ws.ts'];
+    for (const name of ['sessions.tsx', 'ws.ts']) {
+      await writeFile(join(project, name), (await examples()).get(name)!);
+    }
     await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     const tsc = join(repo, 'node_modules/typescript/bin/tsc');
     const checked = run(process.execPath, [tsc, '--project', project, '--listFilesOnly']);
@@ -177,6 +203,14 @@ describe('in an application with React', () => {
     expect(problems).toEqual([]);
   });
 });
+
+/** The examples of docs/daemon-client.md by the name in their first line. */
+async function examples(): Promise<Map<string, string>> {
+  const text = await readFile(join(repo, 'docs/daemon-client.md'), 'utf8');
+  return new Map(
+    [...text.matchAll(/^```\w+\n(\/\/ (\S+)\n[^]*?)^```$/gm)].map(([, code = '', name = '']) => [name, code]),
+  );
+}
 
 /** What a program said before it failed. */
 function outputOf(error: unknown): { readonly stdout: string } {
