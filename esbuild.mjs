@@ -4,6 +4,7 @@ import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promise
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as esbuild from 'esbuild';
+import { clientDeclarations } from './scripts/lib/declarations.mjs';
 import { copyNodePty, hostTarget } from './scripts/lib/nativeFiles.mjs';
 import { thirdPartyNotices } from './scripts/lib/notices.mjs';
 import { repo } from './scripts/lib/paths.mjs';
@@ -143,6 +144,28 @@ const bundles = [
   nodeBundle('dockerode', 'src/adapters/docker/dockerode.ts', { plugins: [leanDockerode] }),
   webviewBundle('runPanel', 'webview-ui/src/main.ts'),
   webviewBundle('daemon', 'webview-ui/src/daemon/main.ts'),
+  {
+    name: 'daemonClient',
+    entry: 'src/clients/daemon/entry.ts',
+    config: {
+      ...common,
+      entryPoints: [
+        { in: 'src/clients/daemon/entry.ts', out: 'daemonClient' },
+        { in: 'src/clients/daemon/react.ts', out: 'react' },
+      ],
+      outdir: join(out, 'client'),
+      // What both entry points need is shared, so that they know the same clients; CBOR comes when it is asked for.
+      splitting: true,
+      chunkNames: 'chunk-[hash]',
+      outExtension: { '.js': '.mjs' },
+      external: ['react'],
+      platform: /** @type {const} */ ('neutral'),
+      format: /** @type {const} */ ('esm'),
+      mainFields: ['module', 'main'],
+      target: ['es2023'],
+      tsconfig: 'tsconfig/universal.json',
+    },
+  },
 ].filter(({ name, entry }) => {
   if (existsSync(join(repo, entry))) return true;
   if (!options['allow-missing']) throw new Error(`${name}: its entry point ${entry} is missing.`);
@@ -158,6 +181,12 @@ await mkdir(join(out, 'webview'), { recursive: true });
 const finish = async (name, result) => {
   if (result.metafile) await writeFile(join(out, 'meta', `${name}.json`), JSON.stringify(result.metafile));
   if (name === 'cli') await chmod(join(out, 'cli.js'), 0o755);
+  // Whoever works on the client has its sources' types; making these takes longer than all bundles.
+  if (name === 'daemonClient' && options.production) {
+    const { client, react } = clientDeclarations();
+    await writeFile(join(out, 'client/daemonClient.d.mts'), client);
+    await writeFile(join(out, 'client/react.d.mts'), react);
+  }
 };
 
 const copies = async () => {

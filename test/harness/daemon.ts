@@ -8,6 +8,11 @@ export interface TestDaemon extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export async function startDaemon(): Promise<TestDaemon> {
+export interface TestDaemonOptions {
+  /** Of pages that may connect. */
+  readonly origins?: readonly string[] | undefined;
+}
+
+export async function startDaemon(_options: TestDaemonOptions = {}): Promise<TestDaemon> {
   return await ScriptedDaemon.start();
 }

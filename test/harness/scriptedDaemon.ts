@@ -13,6 +13,7 @@ import {
 } from '../../src/protocol/daemon/handshake.ts';
 import { authRequest, type DaemonRequest, daemonRequest } from '../../src/protocol/daemon/requests.ts';
 import type { DaemonSession, DaemonStatus } from '../../src/protocol/daemon/shapes.ts';
+import { ScriptedTerminals } from './scriptedTerminals.ts';
 
 export type ScriptedRequest = DaemonRequest | { readonly type: 'auth'; readonly token: string };
 /** What becomes of a request: `drop` cuts the connection instead, `dropAfter` once it was done but not answered. */
@@ -42,10 +43,10 @@ export class ScriptedDaemon implements AsyncDisposable {
   fate: (request: ScriptedRequest) => Fate = () => undefined;
   /** Between two lines that a task prints, in milliseconds. */
   lineEveryMs = 2;
-  /** Everything that is logged has a higher sequence. */
   readonly requests: ScriptedRequest[] = [];
   readonly headers: (string | undefined)[] = [];
   readonly sessions = new Map<string, DaemonSession>();
+  readonly terminals = new ScriptedTerminals();
   private readonly answers = new Map<string, AnswerFrame>();
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly clients = new Set<Client>();
@@ -146,7 +147,10 @@ export class ScriptedDaemon implements AsyncDisposable {
       isMuted: false,
     };
     this.clients.add(client);
-    socket.on('close', () => this.clients.delete(client));
+    socket.on('close', () => {
+      this.clients.delete(client);
+      this.terminals.forget(client);
+    });
     socket.on('error', () => undefined);
     socket.on('message', (data: Buffer, isBinary) => {
       const message: unknown = isBinary
@@ -271,8 +275,15 @@ export class ScriptedDaemon implements AsyncDisposable {
         answer({ type: 'resumed', after, part });
         return this.pump(client);
       }
-      default:
-        return answer({ type: 'error', error: 'Unknown message type' });
+      case 'list_runs':
+      case 'run_status':
+      case 'abort_run':
+      case 'retry_run':
+        return answer({ type: 'error', error: 'It has no runs.', reason: 'run_not_found' });
+      default: {
+        const frame = this.terminals.handle(request, client, (output) => this.answer(client, output));
+        return frame === undefined ? undefined : answer(frame);
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { ScriptedDaemon } from '../../../test/harness/scriptedDaemon.ts';
 import { waitUntil } from '../../../test/harness/processes.ts';
 import { FakeClock } from '../../base/clock.ts';
@@ -74,6 +75,15 @@ describe('connecting', () => {
     expect(await client.healthCheck()).toBe(true);
     expect(daemon.requests.map(({ type }) => type)).toEqual(['health_check']);
     expect(daemon.headers).toEqual([tokenBy === 'header' ? `Bearer ${daemon.token}` : undefined]);
+  });
+
+  it('connects by another implementation of WebSockets', async () => {
+    const client = await connected({
+      tokenBy: 'header',
+      createWebSocket: (url, protocols, headers) => new WebSocket(url, [...protocols], { headers }),
+    });
+    expect(await client.healthCheck()).toBe(true);
+    expect(daemon.headers).toEqual([`Bearer ${daemon.token}`]);
   });
 
   it('tells why the daemon refused the token, and does not try again', async () => {

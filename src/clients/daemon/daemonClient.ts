@@ -1,7 +1,6 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import { systemIds } from '../../base/ids.ts';
-import type { AnswerFrame } from '../../protocol/daemon/frames.ts';
-import type { DaemonRequest, ExecutePayload, SpawnPayload } from '../../protocol/daemon/requests.ts';
+import type { ExecutePayload, SpawnPayload } from '../../protocol/daemon/requests.ts';
 import type { DaemonSession, DaemonSessionStatus, DaemonStatus } from '../../protocol/daemon/shapes.ts';
 import { type DaemonEventName, type DaemonListener, EventHub } from './clientEvents.ts';
 import type { Connection } from './connection.ts';
@@ -9,16 +8,12 @@ import { type ConnectionState, Connector } from './connector.ts';
 import { notConnected, refusalError } from './errors.ts';
 import { type AnswerOf, type DaemonFrame, isStreamFrame } from './frameCodec.ts';
 import { type ClientSettings, type DaemonClientOptions, defaultUrl, settingsOf } from './options.ts';
+import type { AnswerType, PayloadOf, RequestFunction, RequestType } from './requestFunction.ts';
 import { RequestLedger } from './requestLedger.ts';
 import { RunCalls } from './runCalls.ts';
 import { type Place, StreamPlace } from './streamPlace.ts';
 import { type SubscriptionRequest, Subscriptions } from './subscriptions.ts';
 import { TerminalCalls } from './terminalCalls.ts';
-
-type RequestType = DaemonRequest['type'];
-type PayloadOf<T extends RequestType> =
-  Extract<DaemonRequest, { type: T }> extends { payload?: infer P } ? P : undefined;
-type AnswerType = AnswerFrame['type'];
 
 export type SpawnSessionPayload = SpawnPayload;
 export type ExecuteTaskOptions = Omit<ExecutePayload, 'sessionId' | 'task'>;
@@ -45,13 +40,6 @@ export interface SessionsPage {
   readonly total: number;
   readonly nextCursor?: string | undefined;
 }
-
-/** How a request of any type is made; the parts of the client that live in files of their own get it. */
-export type RequestFunction = <T extends RequestType, A extends AnswerType>(
-  type: T,
-  answer: A,
-  payload?: PayloadOf<T>,
-) => Promise<AnswerOf<A>>;
 
 /**
  * A daemon over its WebSocket: seed 002. One connection, kept up by itself; after a drop it takes up the stream where

@@ -1,3 +1,5 @@
+'use client';
+
 import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 import type { StreamChunk, ToolCall } from '../../protocol/daemon/frames.ts';
 import { type DaemonClient, getDaemonClient } from './daemonClient.ts';

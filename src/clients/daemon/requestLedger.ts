@@ -1,11 +1,9 @@
 import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
-import type { DaemonRequest } from '../../protocol/daemon/requests.ts';
 import { connectionLost } from './errors.ts';
 import type { DaemonFrame } from './frameCodec.ts';
 import type { ClientSettings } from './options.ts';
-
-type RequestType = DaemonRequest['type'];
+import type { RequestType } from './requestFunction.ts';
 
 /**
  * What may be sent again when the connection was lost before the answer: questions, what is the same the second time,

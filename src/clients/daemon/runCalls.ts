@@ -1,5 +1,5 @@
 import type { DaemonRun } from '../../protocol/daemon/shapes.ts';
-import type { RequestFunction } from './daemonClient.ts';
+import type { RequestFunction } from './requestFunction.ts';
 
 export interface ListRunsOptions {
   readonly sessionId?: string | undefined;

@@ -1,7 +1,6 @@
 import { OrchestratorError } from '../../base/errors.ts';
-import type { RequestFunction } from './daemonClient.ts';
 import type { FrameOf } from './frameCodec.ts';
-import type { EventSource } from './terminalCalls.ts';
+import type { EventSource, RequestFunction } from './requestFunction.ts';
 
 export interface TerminalExit {
   readonly exitCode: number | null;

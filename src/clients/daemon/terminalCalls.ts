@@ -1,16 +1,10 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { DaemonRequestOf } from '../../protocol/daemon/requests.ts';
 import type { DaemonTerminal } from '../../protocol/daemon/shapes.ts';
-import type { DaemonEventName, DaemonListener } from './clientEvents.ts';
-import type { RequestFunction } from './daemonClient.ts';
+import type { EventSource, RequestFunction } from './requestFunction.ts';
 import { type TerminalAttachment, type TerminalListeners, attachTerminal } from './terminalAttachment.ts';
 
 export type SpawnTerminalOptions = DaemonRequestOf<'spawn_terminal'>['payload'];
-
-/** What the terminals need of the client's events. */
-export interface EventSource {
-  on<E extends DaemonEventName>(event: E, listener: DaemonListener<E>): () => void;
-}
 
 /** Terminals of the daemon, for programs and for a screen in a page. */
 export class TerminalCalls {
