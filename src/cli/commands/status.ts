@@ -137,7 +137,7 @@ async function askDaemon(url: string, tokenFile: string | undefined): Promise<Da
   }
   const { data } = parsed;
   if ('daemon' in data) return data.daemon;
-  return typeof data.status === 'object' ? data.status : (data);
+  return typeof data.status === 'object' ? data.status : data;
 }
 
 function addressOf(url: string): URL {

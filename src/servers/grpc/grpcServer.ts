@@ -134,11 +134,7 @@ export class GrpcServer {
       connection.destroy();
       return;
     }
-    this.attachConnection ??= this.openIntake(
-      'attached',
-      ServerCredentials.createInsecure(),
-      principalOf,
-    ).take;
+    this.attachConnection ??= this.openIntake('attached', ServerCredentials.createInsecure(), principalOf);
     this.attachConnection(connection);
   }
 

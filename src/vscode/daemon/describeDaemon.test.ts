@@ -84,7 +84,7 @@ describe('the Daemon view', () => {
       Up: '1:01',
       Clients: '2',
       In: '0 frames/s, 0 B/s',
-      Out: '50 frames/s, 4 KB/s',
+      Out: '50 frames/s, 4.0 KiB/s',
       'Active sessions': '3 of 100',
       'Queued tasks': '1',
       'Tasks done': '20, 95 % succeeded',
@@ -93,7 +93,7 @@ describe('the Daemon view', () => {
     expect(view.load.map(({ label, now: value, most }) => [label, value, most])).toEqual([
       ['Active sessions', '3', '6'],
       ['Queued tasks', '1', '1'],
-      ['Throughput', '4 KB/s', '4 KB/s'],
+      ['Throughput', '4.0 KiB/s', '4.0 KiB/s'],
     ]);
     expect(view.load[0]?.points).toEqual([
       [1, 1],
