@@ -34,7 +34,7 @@ const facts: DaemonFacts = { isTrusted: true, state: 'stopped', samples: [], now
 describe('the Daemon view', () => {
   it.each<[string, Partial<DaemonFacts>, object]>([
     ['says why nothing starts', { isTrusted: false }, { state: 'untrusted', note: /not trusted/ }],
-    ['says what it is for', {}, { state: 'stopped', note: /Web pages, scripts and other windows/ }],
+    ['says what it is for', {}, { state: 'stopped', note: /web pages, scripts and other windows/ }],
     [
       'says why it did not start',
       { error: new OrchestratorError('INTERNAL', 'listen_failed', 'No port.') },
