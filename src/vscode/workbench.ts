@@ -27,6 +27,7 @@ import { createPanelActions } from './panel/panelActions.ts';
 import { RunPanels } from './panel/runPanels.ts';
 import type { Place } from './place.ts';
 import { ReadyWorkbench } from './readyWorkbench.ts';
+import { offerLostToken } from './remote/remoteTokens.ts';
 import { RemotePlaces } from './remote/remotePlaces.ts';
 import { askWithLog, showProblem } from './ui/problems.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
@@ -200,7 +201,9 @@ export class Workbench implements vscode.Disposable {
   /** Starts the core where this workspace has been used before, or the daemon is wanted; else it waits for a command. */
   async startIfUsedBefore(): Promise<void> {
     if (!vscode.workspace.isTrusted) return;
-    await this.remotes.restore();
+    for (const remote of await this.remotes.restore()) {
+      void offerLostToken(this.remotes, remote, this.frame.log);
+    }
     if (!readSetting(settingIds.daemonEnabled) && !(await this.wasUsedBefore())) return;
     try {
       await this.core.ensureReady();

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { OrchestratorError } from '../../base/errors.ts';
 import { listServingCores } from '../../processHost/coreHolder.ts';
 import { commandIds, viewIds } from '../contributions/ids.ts';
+import { askDaemonToken, readDaemonToken } from '../remote/remoteTokens.ts';
 import type { RemoteAddress } from '../remote/remotePlace.ts';
 import { baseName, shortPath } from '../views/format.ts';
 import type { CommandContext, CommandHandler } from './context.ts';
@@ -45,7 +45,7 @@ const copyDaemonToken: CommandHandler = async (context) => {
     await offerStart(context);
     return;
   }
-  await vscode.env.clipboard.writeText(await readToken(state.daemon.tokenPath));
+  await vscode.env.clipboard.writeText((await readFile(state.daemon.tokenPath, 'utf8')).trim());
   void vscode.window.showWarningMessage(
     'The token is in the clipboard, where other programs can read it. Whoever has it can do through the daemon all that you can: paste it only where you trust the other end.',
   );
@@ -118,7 +118,7 @@ async function askDaemon({ core, remotes, home }: CommandContext): Promise<Chose
   if (picked === undefined) return undefined;
   if (picked.url === undefined || picked.stateDir === undefined) return await enterAddress();
   // One of our own: its token is ours to read.
-  const token = await readToken(join(picked.stateDir, 'http-token')).catch(() => undefined);
+  const token = await readDaemonToken(picked.stateDir);
   return { name: picked.label, address: picked.url, ...(token === undefined ? {} : { token }) };
 }
 
@@ -142,22 +142,6 @@ function addressOf(text: string): ChosenDaemon {
   if (problem !== undefined) throw new OrchestratorError('INVALID_ARGUMENT', 'invalid_request', problem);
   const { protocol, host } = new URL(text);
   return { name: host, address: `${protocol.replace(/^ws/, 'http')}//${host}` };
-}
-
-async function askDaemonToken(address: string): Promise<string | undefined> {
-  const token = await vscode.window.showInputBox({
-    title: `Token of ${address}`,
-    prompt: 'As in the file http-token of its state directory. It is kept in the secret storage.',
-    password: true,
-    ignoreFocusOut: true,
-    validateInput: (value) =>
-      value.trim() === '' ? 'A daemon lets nobody in without its token.' : undefined,
-  });
-  return token?.trim();
-}
-
-async function readToken(path: string): Promise<string> {
-  return (await readFile(path, 'utf8')).trim();
 }
 
 export const daemonCommands = {

@@ -24,9 +24,9 @@ class Fixture {
     logger: nullLogger,
   });
   readonly words: string[] = [];
-  /** Nothing here looks into it. */
   readonly core: ServedCore = {
-    orchestrator: {} as Orchestrator,
+    // Nothing here looks into it.
+    orchestrator: Object.create(null) as Orchestrator,
     stateDir: '/s',
     version: '1',
     announce: (endpoints) => this.told.push(endpoints),
@@ -67,7 +67,11 @@ describe('the daemon of a window', () => {
   it('starts with the core where that is set, and ends with it, also while it opens', async () => {
     const fixture = new Fixture();
     fixture.startsWithCore = true;
+    const isStarting = new Promise<void>((resolve) => {
+      fixture.control.onDidChangeState(() => resolve());
+    });
     const attached = fixture.control.attach(fixture.core);
+    await isStarting;
     await attached.close();
     expect(fixture.done).toEqual(['open', 'stop']);
     expect(fixture.control.state.word).toBe('stopped');

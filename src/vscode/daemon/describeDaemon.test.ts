@@ -34,7 +34,7 @@ const facts: DaemonFacts = { isTrusted: true, state: 'stopped', samples: [], now
 describe('the Daemon view', () => {
   it.each<[string, Partial<DaemonFacts>, object]>([
     ['says why nothing starts', { isTrusted: false }, { state: 'untrusted', note: /not trusted/ }],
-    ['says what it is for', {}, { state: 'stopped', note: /Web pages, scripts and other windows/ }],
+    ['says what it is for', {}, { state: 'stopped', note: /web pages, scripts and other windows/ }],
     [
       'says why it did not start',
       { error: new OrchestratorError('INTERNAL', 'listen_failed', 'No port.') },
@@ -84,7 +84,7 @@ describe('the Daemon view', () => {
       Up: '1:01',
       Clients: '2',
       In: '0 frames/s, 0 B/s',
-      Out: '50 frames/s, 4 KB/s',
+      Out: '50 frames/s, 4.0 KiB/s',
       'Active sessions': '3 of 100',
       'Queued tasks': '1',
       'Tasks done': '20, 95 % succeeded',
@@ -93,7 +93,7 @@ describe('the Daemon view', () => {
     expect(view.load.map(({ label, now: value, most }) => [label, value, most])).toEqual([
       ['Active sessions', '3', '6'],
       ['Queued tasks', '1', '1'],
-      ['Throughput', '4 KB/s', '4 KB/s'],
+      ['Throughput', '4.0 KiB/s', '4.0 KiB/s'],
     ]);
     expect(view.load[0]?.points).toEqual([
       [1, 1],

@@ -68,7 +68,7 @@ export function describeDaemon(facts: DaemonFacts): DaemonView {
   return {
     ...empty,
     state,
-    note: 'Web pages, scripts and other windows reach these sessions through the daemon: WebSocket and HTTP on this machine, with a token.',
+    note: 'It lets web pages, scripts and other windows use these sessions, with a token.',
   };
 }
 

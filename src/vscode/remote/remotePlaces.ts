@@ -1,8 +1,10 @@
+import { isAbsolute } from 'node:path';
 import type * as vscode from 'vscode';
 import { z } from 'zod/mini';
 import { Emitter } from '../../base/emitter.ts';
 import type { Disposable } from '../../base/disposable.ts';
 import type { Logger } from '../../base/logger.ts';
+import { findLocalToken } from './remoteTokens.ts';
 import type { RowTree } from '../views/rows.ts';
 import { type RemoteAddress, RemotePlace } from './remotePlace.ts';
 
@@ -45,13 +47,17 @@ export class RemotePlaces implements Disposable {
     return this.places.map((place) => place.rows());
   }
 
-  /** Those of before the reload. */
-  async restore(): Promise<void> {
+  /** Those of before the reload. @returns those among them whose token is lost. */
+  async restore(): Promise<RemoteAddress[]> {
     const parsed = remembered.safeParse(this.options.context.workspaceState.get(memoryKey));
-    if (!parsed.success) return;
+    if (!parsed.success) return [];
+    const lost: RemoteAddress[] = [];
     for (const entry of parsed.data) {
-      if (!this.places.some(({ address }) => address === entry.address)) await this.open(entry);
+      if (this.places.some(({ address }) => address === entry.address)) continue;
+      const { token } = await this.open(entry);
+      if (token === undefined && !isAbsolute(entry.address)) lost.push(entry);
     }
+    return lost;
   }
 
   /** Resolves once connected; what cannot be reached within 8 s, or is given up, is not remembered. */
@@ -59,7 +65,7 @@ export class RemotePlaces implements Disposable {
     const known = this.places.find((place) => place.address === address.address);
     if (known !== undefined) return known;
     if (token !== undefined) await this.options.context.secrets.store(secretKey(address.address), token);
-    const place = await this.open(address);
+    const { place } = await this.open(address);
     try {
       await place.whenConnected(8_000, signal);
     } catch (error) {
@@ -68,6 +74,13 @@ export class RemotePlaces implements Disposable {
     }
     await this.remember();
     return place;
+  }
+
+  /** As `connect`, with another token for what is known. */
+  async reconnect(address: RemoteAddress, token: string): Promise<RemotePlace> {
+    const known = this.places.find((place) => place.address === address.address);
+    if (known !== undefined) await this.disconnect(known);
+    return await this.connect(address, token);
   }
 
   /** What runs there goes on. */
@@ -87,9 +100,12 @@ export class RemotePlaces implements Disposable {
     this.listChanged.dispose();
   }
 
-  private async open({ name, address }: RemoteAddress): Promise<RemotePlace> {
+  private async open({
+    name,
+    address,
+  }: RemoteAddress): Promise<{ readonly place: RemotePlace; readonly token: string | undefined }> {
     const { context, logger, home, isTreeVisible } = this.options;
-    const token = await context.secrets.get(secretKey(address));
+    const token = (await context.secrets.get(secretKey(address))) ?? (await findLocalToken(address));
     // Only who connects to another orchestrator waits for gRPC to be loaded.
     const { RemoteOrchestrator } = await import('../../clients/orchestrator/remoteOrchestrator.ts');
     const config = token === undefined ? {} : { token };
@@ -100,7 +116,7 @@ export class RemotePlaces implements Disposable {
     this.places.push(place);
     this.changed.fire();
     this.listChanged.fire();
-    return place;
+    return { place, token };
   }
 
   private async remember(): Promise<void> {

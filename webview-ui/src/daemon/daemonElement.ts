@@ -44,12 +44,14 @@ export class DaemonElement extends LightElement {
     if (view === undefined) return nothing;
     const { state, note, url, figures, load, subsystems, span } = view;
     return html`<main aria-label="Orchestrator daemon">
-      <p class="state" role="status">
-        <span class="codicon codicon-${iconOf(state)} state-${state}" aria-hidden="true"></span>
-        <span class="state-word">${stateWords[state]}</span>
-      </p>
+      <div class="state">
+        <p role="status">
+          <span class="codicon codicon-${iconOf(state)} state-${state}" aria-hidden="true"></span>
+          <span class="state-word">${stateWords[state]}</span>
+        </p>
+        ${url === undefined ? nothing : this.renderAddress(url)}
+      </div>
       ${note === undefined ? nothing : html`<p class="note">${note}</p>`}
-      ${url === undefined ? nothing : this.renderAddress(url)}
       ${this.renderButtons(state)}
       ${
         figures.length === 0
