@@ -36,6 +36,8 @@ export interface BrowserOptions {
   readonly height?: number;
   /** Defaults of the user's settings, besides those that keep the editor quiet. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Flags of Chromium besides those that keep it quiet. */
+  readonly args?: readonly string[];
 }
 
 export class Browser implements AsyncDisposable {
@@ -48,8 +50,17 @@ export class Browser implements AsyncDisposable {
   }
 
   /** One browser with one profile that is thrown away at the end; its windows share their storage. */
-  static async launch({ width = 1440, height = 900, settings = {} }: BrowserOptions = {}): Promise<Browser> {
-    const browser = await chromium.launch({ executablePath: chromiumPath(), args: flags, headless: true });
+  static async launch({
+    width = 1440,
+    height = 900,
+    settings = {},
+    args = [],
+  }: BrowserOptions = {}): Promise<Browser> {
+    const browser = await chromium.launch({
+      executablePath: chromiumPath(),
+      args: [...flags, ...args],
+      headless: true,
+    });
     const context = await browser.newContext({ viewport: { width, height } });
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await context.addInitScript(addDefaults, { ...quietSettings, ...settings });

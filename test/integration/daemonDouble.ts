@@ -86,7 +86,7 @@ class Double implements DaemonDouble {
   constructor() {
     this.api = {
       status: () => Promise.resolve(this.status()),
-      listSessions: ({ limit = 100, cursor = '0' } = {}) => {
+      listSessions: ({ limit = 100, cursor = '0' }) => {
         const all = [...this.sessions.values()];
         const [from, to] = [Number(cursor), Number(cursor) + limit];
         const nextCursor = to < all.length ? { nextCursor: String(to) } : {};

@@ -377,7 +377,7 @@ describe('/openapi.json', () => {
         expect(answer.status, `${method} ${path}: ${JSON.stringify(answer.json)}`).toBeLessThan(300);
         expect(described, `${method} ${path} ${answer.status}`).toBeDefined();
         const schema = described?.content['application/json']?.schema;
-        if (schema !== undefined) z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema).parse(answer.json);
+        if (schema !== undefined) z.fromJSONSchema(schema).parse(answer.json);
       }
     }
     expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/health', '/metrics', '/openapi.json']));
@@ -424,14 +424,13 @@ describe('/api/daemon/events', () => {
   it('streams frames as they come, and goes on where a client left', async () => {
     daemon.say('before');
     const seen: string[] = [];
-    let last = '';
     const first = eventsOf('/api/daemon/events');
     const next = first.next();
     await waitUntil('it listens', () => daemon.listeners === 1);
     daemon.say('a\nb', '✓');
     const event = await next;
     seen.push(chunkOf(event.value as { data: string }));
-    last = (event.value as { id: string }).id;
+    const last = (event.value as { id: string }).id;
     await first.return(undefined);
     expect([seen, last]).toEqual([['a\nb'], '2.0']);
     await waitUntil('it is gone', () => daemon.listeners === 0);
