@@ -27,7 +27,7 @@ import { createPanelActions } from './panel/panelActions.ts';
 import { RunPanels } from './panel/runPanels.ts';
 import type { Place } from './place.ts';
 import { ReadyWorkbench } from './readyWorkbench.ts';
-import { offerLostToken } from './remote/remoteTokens.ts';
+import { offerLostToken } from './remote/lostTokens.ts';
 import { RemotePlaces } from './remote/remotePlaces.ts';
 import { askWithLog, showProblem } from './ui/problems.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
