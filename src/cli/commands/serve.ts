@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { reportDeniedAccess } from '../../core/events/deniedAccess.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { type Core, openCore } from '../composition.ts';
@@ -110,40 +109,18 @@ async function openGrpc(
 async function openHttp(
   { logger, stateDir }: CommandContext,
   { orchestrator }: Core,
-  { jwt, ...settings }: HttpSettings,
+  settings: HttpSettings,
 ): Promise<Door> {
-  const { openAccess } = await import('../../servers/access/access.ts');
-  const { startHttpServer } = await import('../../servers/http/httpServer.ts');
-  const access = openAccess({
-    stateDir,
-    jwt,
-    onDidDeny: (denials) => reportDeniedAccess(orchestrator.events, denials, logger),
-    logger,
-  });
-  try {
-    const server = await startHttpServer({
-      ...settings,
-      stateDir,
-      access,
-      version,
-      tasks: orchestrator.containerTasks,
-      logger,
-    });
-    const { url, tokenPath, isWantedPort } = server;
-    return {
-      addresses: { http: { url, tokenFile: tokenPath } },
-      description:
-        `HTTP: ${url}, with the token in ${tokenPath}` +
-        (isWantedPort ? '' : ' (another program has the port that was wanted)'),
-      async close() {
-        await server.stop();
-        access.dispose();
-      },
-    };
-  } catch (error) {
-    access.dispose();
-    throw error;
-  }
+  const { openDaemonDoor } = await import('../../servers/daemon/door.ts');
+  const door = await openDaemonDoor({ ...settings, orchestrator, stateDir, version, logger });
+  const { url, tokenPath, isWantedPort } = door;
+  return {
+    addresses: { http: { url, tokenFile: tokenPath } },
+    description:
+      `HTTP and WebSocket: ${url}, with the token in ${tokenPath}` +
+      (isWantedPort ? '' : ' (another program has the port that was wanted)'),
+    close: () => door.stop(),
+  };
 }
 
 async function sayGoodbye({ err }: CommandContext, core: Core, options: ServeOptions): Promise<void> {

@@ -25,7 +25,10 @@ export interface DaemonLogicOptions
 }
 
 /** What the daemon does, behind whatever door. */
-export interface DaemonLogic extends DaemonApi, Disposable {}
+export interface DaemonLogic extends DaemonApi, Disposable {
+  /** As `status`, at once. */
+  readStatus(): DaemonStatus;
+}
 
 /** The daemon of a core that was started: seed 002 without its wire. */
 export function createDaemonLogic(options: DaemonLogicOptions): DaemonLogic {
@@ -52,6 +55,7 @@ export function createDaemonLogic(options: DaemonLogicOptions): DaemonLogic {
       }
     });
   return {
+    readStatus: () => status.read(),
     status: () => call(() => status.read()),
     listSessions: (query) => call(() => views.list(query)),
     getSession: (id) => call(() => views.get(id), id),
