@@ -181,3 +181,23 @@ describe.each(carriers)('the frames of the seed, %s', (_carrier, connect) => {
     client.close();
   });
 });
+
+it('answers what is wrong with a message in the words of the contract, and goes on', async () => {
+  const client = await connectSocket(door.url, readFileSync(door.tokenPath, 'utf8').trim());
+  const texts: [string, string][] = [
+    ['{', 'Invalid message format'],
+    ['null', 'Invalid message format'],
+    ['{"type":"session_status"}', 'Invalid message format'],
+    ['{"type":"execute_task","payload":{"sessionId":1}}', 'Invalid message format'],
+    ['{}', 'Unknown message type'],
+    ['{"type":"pong"}', 'Unknown message type'],
+    ['{"type":"session_status","payload":{"sessionId":"none"}}', 'Session not found: none'],
+  ];
+  for (const [text, error] of texts) {
+    client.send(text);
+    expect(await client.next('error'), text).toMatchObject({ error });
+  }
+  client.send({ type: 'ping', requestId: 'p' });
+  expect(await client.next('pong')).toMatchObject({ requestId: 'p' });
+  client.close();
+});
