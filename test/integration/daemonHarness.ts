@@ -114,6 +114,26 @@ export class LocalClient implements DaemonConnection, ClientLink {
   }
 }
 
+/** A client over a real WebSocket, as a browser would make it. */
+export async function connectSocket(url: string, token: string): Promise<DaemonConnection> {
+  const socket = new WebSocket(url.replace(/^http/, 'ws'), [
+    'orchestrator.json.v1',
+    `orchestrator.token.${token}`,
+  ]);
+  const queue = new FrameQueue();
+  socket.addEventListener('message', ({ data }) => queue.push(JSON.parse(String(data)) as Frame));
+  await new Promise<void>((resolve, reject) => {
+    socket.addEventListener('open', () => resolve());
+    socket.addEventListener('error', () => reject(new Error('The WebSocket did not open.')));
+  });
+  return {
+    frames: queue.frames,
+    send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
+    next: (matches) => queue.next(matches),
+    close: () => socket.close(),
+  };
+}
+
 /** A core with the daemon's logic on it. */
 export interface DaemonCore extends AsyncDisposable {
   readonly core: RealCore['core'];

@@ -1,8 +1,11 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { nullLogger } from '../../src/base/logger.ts';
+import { type DaemonDoor, openDaemonDoor } from '../../src/servers/daemon/door.ts';
 import { buildProduct } from './cliHarness.ts';
 import {
+  connectSocket,
   type DaemonConnection,
   type DaemonCore,
   type Frame,
@@ -42,6 +45,7 @@ function expectShape(actual: unknown, wanted: unknown, path = '$'): void {
 let dist: string;
 let fixture: HostFixture;
 let daemon: DaemonCore;
+let door: DaemonDoor;
 
 beforeAll(() => {
   dist = buildProduct();
@@ -50,15 +54,24 @@ afterAll(() => rmSync(dist, { recursive: true, force: true }));
 beforeEach(async () => {
   fixture = new HostFixture(dist);
   daemon = await startDaemonCore(fixture);
+  door = await openDaemonDoor({
+    orchestrator: daemon.core,
+    stateDir: fixture.stateDir,
+    version: '1.0.0',
+    port: 0,
+    logger: nullLogger,
+  });
 });
 afterEach(async () => {
+  await door.stop();
   await daemon[Symbol.asyncDispose]();
   await fixture.dispose();
 });
 
 /** What may carry the frames. */
-const carriers: readonly [string, () => DaemonConnection][] = [
-  ['in process', () => new LocalClient(daemon.logic)],
+const carriers: readonly [string, () => Promise<DaemonConnection>][] = [
+  ['in process', () => Promise.resolve(new LocalClient(daemon.logic))],
+  ['over a WebSocket', () => connectSocket(door.url, readFileSync(door.tokenPath, 'utf8').trim())],
 ];
 
 it('has every frame of the seed', () => {
@@ -99,7 +112,7 @@ describe.each(carriers)('the frames of the seed, %s', (_carrier, connect) => {
   };
 
   it('answers ping, daemon_status and their like', async () => {
-    const client = connect();
+    const client = await connect();
     client.send(frame('Heartbeat'));
     expect(await client.next('pong')).toEqual({ type: 'pong', seq: expect.any(Number) as number });
     client.send(frame('Get Daemon Status'));
@@ -114,7 +127,7 @@ describe.each(carriers)('the frames of the seed, %s', (_carrier, connect) => {
   });
 
   it('spawns, executes, streams, tells and stops', async () => {
-    const client = connect();
+    const client = await connect();
     const sessionId = await spawn(client);
     const chunk = await client.next('stream_chunk');
     expectShape(chunk, frame('Stream Chunk'));
@@ -143,7 +156,7 @@ describe.each(carriers)('the frames of the seed, %s', (_carrier, connect) => {
   });
 
   it('knows no session of the ids that are printed', async () => {
-    const client = connect();
+    const client = await connect();
     for (const heading of ['Execute Task', 'Get Session Status', 'Stop Session']) {
       client.send(frame(heading));
       expect(await client.next('error')).toMatchObject({
@@ -155,7 +168,7 @@ describe.each(carriers)('the frames of the seed, %s', (_carrier, connect) => {
   });
 
   it('says how to install a coding agent that is not there', async () => {
-    const client = connect();
+    const client = await connect();
     client.send(frame('Spawn Session'));
     const answer = await client.next(({ type }) => type === 'error' || type === 'session_spawned');
     // Where it is installed, the session is spawned as printed.
@@ -167,4 +180,24 @@ describe.each(carriers)('the frames of the seed, %s', (_carrier, connect) => {
       });
     client.close();
   });
+});
+
+it('answers what is wrong with a message in the words of the contract, and goes on', async () => {
+  const client = await connectSocket(door.url, readFileSync(door.tokenPath, 'utf8').trim());
+  const texts: [string, string][] = [
+    ['{', 'Invalid message format'],
+    ['null', 'Invalid message format'],
+    ['{"type":"session_status"}', 'Invalid message format'],
+    ['{"type":"execute_task","payload":{"sessionId":1}}', 'Invalid message format'],
+    ['{}', 'Unknown message type'],
+    ['{"type":"pong"}', 'Unknown message type'],
+    ['{"type":"session_status","payload":{"sessionId":"none"}}', 'Session not found: none'],
+  ];
+  for (const [text, error] of texts) {
+    client.send(text);
+    expect(await client.next('error'), text).toMatchObject({ error });
+  }
+  client.send({ type: 'ping', requestId: 'p' });
+  expect(await client.next('pong')).toMatchObject({ requestId: 'p' });
+  client.close();
 });

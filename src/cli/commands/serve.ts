@@ -128,7 +128,7 @@ async function openDaemon(
     url,
     addresses: { http: { url, tokenFile: tokenPath } },
     description:
-      `HTTP: ${url}, with the token in ${tokenPath}` +
+      `HTTP and WebSocket: ${url}, with the token in ${tokenPath}` +
       (isWantedPort ? '' : ' (another program has the port that was wanted)'),
     close: () => door.stop(),
   };

@@ -26,7 +26,7 @@ export interface DaemonLogicOptions
 
 /** What the daemon does, behind whatever door. */
 export interface DaemonLogic extends DaemonApi, Disposable {
-  /** As `status`, for those in this process. */
+  /** As `status`, at once. */
   readStatus(): DaemonStatus;
 }
 
@@ -55,8 +55,8 @@ export function createDaemonLogic(options: DaemonLogicOptions): DaemonLogic {
       }
     });
   return {
-    status: () => call(() => status.read()),
     readStatus: () => status.read(),
+    status: () => call(() => status.read()),
     listSessions: (query) => call(() => views.list(query)),
     getSession: (id) => call(() => views.get(id), id),
     spawn: (payload, request) => calls.spawn(payload, request),

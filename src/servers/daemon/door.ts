@@ -1,138 +1,138 @@
-import { checkScope } from '../access/caller.ts';
-import { openAccess } from '../access/access.ts';
-import type { JwtOptions } from '../access/jwt.ts';
 import type { Logger } from '../../base/logger.ts';
-import { reportDeniedAccess } from '../../core/events/deniedAccess.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { DaemonStatus } from '../../protocol/daemon/shapes.ts';
-import { type HttpServer, type HttpServerOptions, startHttpServer } from '../http/httpServer.ts';
+import { openAccess } from '../access/access.ts';
+import { reportDeniedAccess } from '../../core/events/deniedAccess.ts';
+import type { JwtOptions } from '../access/jwt.ts';
+import {
+  type HttpLimits,
+  type HttpServer,
+  type HttpServerOptions,
+  startHttpServer,
+} from '../http/httpServer.ts';
 import { originRules } from '../http/originRules.ts';
 import { createDaemonLogic } from './daemonLogic.ts';
-import { type AcceptGrpc, grpcTunnel } from './grpcTunnel.ts';
+import { lazyGrpcTunnel } from './grpcTunnel.ts';
+import type { SubsystemState } from './daemonStatus.ts';
 import { createSocketDoor, type SocketDoor } from './socket/socketDoor.ts';
-import type { SocketLimits } from './socket/socketLimits.ts';
+import { defaultSocketLimits, type SocketLimits } from './socket/socketLimits.ts';
 
-type AddressOptions = Pick<
-  HttpServerOptions,
-  'stateDir' | 'host' | 'port' | 'tls' | 'allowedHosts' | 'allowedOrigins' | 'allowsQueryToken'
->;
-
-export interface DaemonDoorOptions extends AddressOptions {
-  /** Was started. */
+export interface DaemonDoorOptions
+  extends Pick<
+    HttpServerOptions,
+    'host' | 'port' | 'tls' | 'allowedHosts' | 'allowedOrigins' | 'allowsQueryToken'
+  > {
+  /** Started. */
   readonly orchestrator: Orchestrator;
+  /** Private, and held by this core. */
+  readonly stateDir: string;
   readonly version: string;
-  /** Taken besides the tokens of the state directory. */
+  /** Besides the tokens of the state directory. */
   readonly jwt?: JwtOptions | undefined;
+  /** Of doors besides this one, for the status: `grpc`. */
+  readonly subsystems?: (() => Readonly<Record<string, SubsystemState>>) | undefined;
   /** What requests under way may take at the end, in milliseconds. */
   readonly stopTimeoutMs?: number | undefined;
+  readonly httpLimits?: Partial<HttpLimits> | undefined;
   readonly socketLimits?: Partial<SocketLimits> | undefined;
-  readonly httpLimits?: HttpServerOptions['limits'];
   readonly logger: Logger;
 }
 
-/** The daemon of seed 002, on one port: HTTP, server-sent events, WebSockets, and gRPC through them. */
+/** The daemon while it is open: HTTP, WebSockets, and gRPC through these, on one port. */
 export interface DaemonDoor extends Pick<HttpServer, 'host' | 'port' | 'url' | 'isWantedPort' | 'tokenPath'> {
   status(): DaemonStatus;
-  /** Tells clients to go, lets requests under way finish, then cuts what is left. */
+  /** Clients are told to go; what they have started goes on. Resolves when nothing listens any more. */
   stop(): Promise<void>;
 }
 
-/** Above that of WebSockets, which have limits of their own, so that these never take the room of a request. */
-const maxConnections = 1_280;
+/** Requests of HTTP besides the WebSockets. */
+const httpConnections = 256;
 
-/** Errors: those of `startHttpServer` and of `openAccess`. */
+/**
+ * Opens the daemon: who may come in, what it does, and the two ways to it. Errors: those of `openAccess` and of
+ * `startHttpServer`; after an error nothing is open.
+ */
 export async function openDaemonDoor(options: DaemonDoorOptions): Promise<DaemonDoor> {
-  const { orchestrator, version, stateDir, host = '127.0.0.1', jwt, logger, stopTimeoutMs } = options;
+  const { orchestrator, stateDir, version, host = '127.0.0.1', stopTimeoutMs, logger } = options;
   const access = openAccess({
     stateDir,
-    jwt,
+    jwt: options.jwt,
     onDidDeny: (denials) => reportDeniedAccess(orchestrator.events, denials, logger),
     logger,
   });
-  const tunnel = lazyTunnel(options);
-  let isOpen = false;
+  // Loaded by the first who asks for it.
+  const grpc = lazyGrpcTunnel(async () => {
+    const { openGrpcDoor } = await import('../grpc/door.ts');
+    return openGrpcDoor({ orchestrator, version, logger });
+  }, logger);
+  let http: HttpServer | undefined;
   const logic = createDaemonLogic({
     orchestrator,
     version,
     logger,
-    subsystems: () => ({
-      websocket: isOpen
-        ? { status: 'running', detail: `${sockets.figures().clients} clients` }
-        : { status: 'stopped' },
-      http: { status: isOpen ? 'running' : 'stopped' },
-    }),
-    connections: () => sockets.figures(),
+    subsystems: () => ({ ...options.subsystems?.(), ...ownSubsystems(sockets, http) }),
+    connections: () => {
+      const { clients, framesSent, bytesSent, framesReceived, bytesReceived } = sockets.figures();
+      return { clients, framesSent, bytesSent, framesReceived, bytesReceived };
+    },
   });
   const sockets: SocketDoor = createSocketDoor({
     rules: originRules(host, options.allowedHosts, options.allowedOrigins),
     authenticator: access,
-    accept: (link) => logic.accept(link),
-    acceptGrpc: tunnel.accept,
     watch: (caller, onGone) => access.watch(caller, onGone),
+    accept: logic.accept,
+    acceptGrpc: grpc.accept,
     allowsQueryToken: options.allowsQueryToken,
     limits: options.socketLimits,
     sequence: () => orchestrator.events.lastSequence,
     logger,
   });
-  const stopAll = async (server?: HttpServer): Promise<void> => {
-    isOpen = false;
-    await Promise.all([sockets.stop(), server?.stop()]);
-    await tunnel.stop();
-    logic.dispose();
-    access.dispose();
-  };
+  const { maxConnections } = { ...defaultSocketLimits, ...options.socketLimits };
   try {
-    const server = await startHttpServer({
+    http = await startHttpServer({
       ...options,
-      access,
       tasks: orchestrator.containerTasks,
       daemon: logic,
-      onUpgrade(request, socket, head, trust) {
-        // From here on the limits of WebSockets hold, those for strangers too.
+      access,
+      onUpgrade: (request, socket, head, trust) => {
+        // The door of sockets has limits of its own for those that show no token.
         trust();
         sockets.handleUpgrade(request, socket, head);
       },
       limits: {
-        maxConnections,
-        ...options.httpLimits,
+        maxConnections: httpConnections + maxConnections,
         ...(stopTimeoutMs === undefined ? {} : { stopTimeoutMs }),
+        ...options.httpLimits,
       },
     });
-    isOpen = true;
-    return { ...server, status: () => logic.readStatus(), stop: () => stopAll(server) };
   } catch (error) {
-    await stopAll();
+    logic.dispose();
+    access.dispose();
     throw error;
   }
-}
-
-interface Tunnel {
-  readonly accept: AcceptGrpc;
-  stop(): Promise<void>;
-}
-
-/** gRPC is loaded by the first who asks for it. */
-function lazyTunnel({ orchestrator, version, logger }: DaemonDoorOptions): Tunnel {
-  const open = async (): Promise<{ readonly accept: AcceptGrpc; stop(): Promise<void> }> => {
-    const { openGrpcDoor } = await import('../grpc/door.ts');
-    const server = await openGrpcDoor({ orchestrator, version, logger });
-    return { accept: grpcTunnel({ server, now: Date.now }), stop: () => server.stop() };
-  };
-  let opening: ReturnType<typeof open> | undefined;
+  const server = http;
   return {
-    accept(connection, caller) {
-      checkScope(caller, 'admin');
-      opening ??= open();
-      opening
-        .then(({ accept }) => accept(connection, caller))
-        .catch((error: unknown) => {
-          logger.error('A gRPC connection over a WebSocket could not be served', error);
-          connection.destroy();
-        });
-    },
+    host: server.host,
+    port: server.port,
+    url: server.url,
+    isWantedPort: server.isWantedPort,
+    tokenPath: server.tokenPath,
+    status: () => logic.readStatus(),
     async stop() {
-      const opened = await opening?.catch(() => undefined);
-      await opened?.stop();
+      await Promise.all([sockets.stop(), server.stop()]);
+      await grpc.stop();
+      logic.dispose();
+      access.dispose();
     },
+  };
+}
+
+function ownSubsystems(sockets: SocketDoor, http: HttpServer | undefined): Record<string, SubsystemState> {
+  const state = http === undefined ? 'stopped' : 'running';
+  const { clients } = sockets.figures();
+  return {
+    websocket: { status: state, detail: `${clients} ${clients === 1 ? 'client' : 'clients'}` },
+    http: { status: state, ...(http === undefined ? {} : { detail: http.url }) },
+    securityGate: { status: state, detail: 'A token is asked for before anything else.' },
   };
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { Logger } from '../../base/logger.ts';
 import { checkScope, type Caller } from '../access/caller.ts';
 import type { GrpcServer } from '../grpc/grpcServer.ts';
 
@@ -26,6 +27,29 @@ export function grpcTunnel({ server, now }: GrpcTunnelOptions): AcceptGrpc {
     }
     endAt(connection, caller.expiresAt, now);
     server.attach(connection);
+  };
+}
+
+/** A tunnel whose server is opened for its first client, and stopped with it. `open` may reject: then that client is cut. */
+export function lazyGrpcTunnel(
+  open: () => Promise<GrpcServer>,
+  logger: Logger,
+): { readonly accept: AcceptGrpc; stop(): Promise<void> } {
+  let opening: Promise<GrpcServer> | undefined;
+  return {
+    accept(connection, caller) {
+      opening ??= open();
+      opening
+        .then((server) => grpcTunnel({ server, now: Date.now })(connection, caller))
+        .catch((error: unknown) => {
+          logger.error('gRPC over a WebSocket could not be served', error);
+          connection.destroy();
+        });
+    },
+    async stop() {
+      const server = await opening?.catch(() => undefined);
+      await server?.stop();
+    },
   };
 }
 

@@ -97,9 +97,11 @@ export class SessionCalls {
     }
   }
 
-  async update(id: string, { name }: SessionChange): Promise<DaemonSession> {
+  async update(id: string, { name, extendMs }: SessionChange): Promise<DaemonSession> {
+    const { sessions } = this.orchestrator;
     try {
-      if (name !== undefined) await this.orchestrator.sessions.rename(id, name);
+      if (name !== undefined) await sessions.rename(id, name);
+      if (extendMs !== undefined) sessions.extend(id, extendMs);
       return this.views.get(id);
     } catch (error) {
       throw contractError(error, id);
