@@ -1,8 +1,8 @@
 import { Client, connectivityState, credentials } from '@grpc/grpc-js';
 import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
-import { isDaemonUrl, isRefusal } from '../daemon/daemonUrl.ts';
-import type { GrpcTunnel } from '../daemon/grpcTunnel.ts';
+import { isDaemonUrl, isRefusal } from './daemonUrl.ts';
+import type { GrpcTunnel } from './daemonTunnel.ts';
 import type { RpcService } from '../../protocol/rpc.ts';
 import { createRpcClient, type RpcClient } from './rpcClient.ts';
 
@@ -116,7 +116,7 @@ export class GrpcClient {
     if (!isDaemonUrl(this.target)) return undefined;
     const { token, tlsRoot } = this.config;
     // Only who connects to a daemon waits for WebSockets to be loaded.
-    const { GrpcTunnel } = await import('../daemon/grpcTunnel.ts');
+    const { GrpcTunnel } = await import('./daemonTunnel.ts');
     this.tunnel ??= await GrpcTunnel.open({ url: this.target, token, tlsRoot });
     if (this.isClosed) {
       this.tunnel.dispose();
