@@ -105,7 +105,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
       const { runTask } = await import('./commands/run.ts');
       const { taskOf } = await import('./taskOf.ts');
       return runTask(context, {
-        ...taskOf({ words, task: flags.task, steps: flags.step, shell: flags.shell }),
+        ...taskOf({ words, task: flags.task, steps: flags.step, shell: flags.shell, engine: flags.engine }),
+        engine: flags.engine,
         cwd: flags.cwd,
         name: flags.name,
         timeoutMs: flags.timeout,
@@ -119,6 +120,10 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('--task <text>', 'the task as text for your shell: one command a line, each a step')
     .option('--step <command>', 'one step; give it several times', collect)
     .option('--cwd <folder>', 'where it runs (default: here)')
+    .option(
+      '--engine <name>',
+      'who does it: shell, claude-code, codex, gemini, opencode, agent:NAME (default: shell)',
+    )
     .option('--shell <program>', 'the shell that reads it (default: /bin/sh for a command, yours for a task)')
     .option('--name <text>', 'the session that holds it: the open one of that name, or a new one')
     .addOption(
@@ -335,6 +340,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 }
 
 interface RunFlags {
+  readonly engine?: string;
   readonly task?: string;
   readonly step?: readonly string[];
   readonly cwd?: string;

@@ -15,6 +15,9 @@ export function feedRunOutput(output: RunOutput, stored: RunReport): void {
       output.stepReaches(step, terminal_id, from, to, false);
       break;
     }
+    case 'worker.generator.output.delta':
+      output.addText(event.data.step, event.data.text);
+      break;
     case 'runner.step.execution.completed': {
       const { result } = event.data;
       // The output of an agent is in no terminal, nor is that of a program in a container.

@@ -9,6 +9,8 @@ export interface TaskSource {
   readonly task: string | undefined;
   readonly steps: readonly string[] | undefined;
   readonly shell: string | undefined;
+  /** What carries it out, where that is not the shell: it gets the words as they are, with a blank between two. */
+  readonly engine?: string | undefined;
 }
 
 /**
@@ -21,6 +23,7 @@ export function taskOf({
   task,
   steps,
   shell,
+  engine = 'shell',
 }: TaskSource): Pick<RunOptions, 'task' | 'commands' | 'shell'> {
   const ways = [words.length > 0, task !== undefined, steps !== undefined].filter(Boolean).length;
   if (ways !== 1) {
@@ -32,6 +35,14 @@ export function taskOf({
         : 'Give either a command behind --, or --task, or --step.',
     );
   }
+  if (engine !== 'shell' && steps !== undefined) {
+    throw new OrchestratorError(
+      'INVALID_ARGUMENT',
+      'invalid_request',
+      `Only the shell has steps. Give ${engine} its task behind --, or with --task.`,
+    );
+  }
+  if (engine !== 'shell') return { task: task ?? words.join(' '), commands: undefined, shell };
   if (task !== undefined) return { task, commands: undefined, shell };
   if (steps !== undefined) return { task: steps.join('\n'), commands: steps, shell };
   if (shell === undefined && process.platform === 'win32') {

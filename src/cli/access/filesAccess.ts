@@ -140,6 +140,7 @@ export class FilesAccess implements OrchestratorAccess, Disposable {
         readOutput: (id, from) =>
           chunksFrom(store?.readTaskChunks(id, 'output', from, pieceBytes) ?? [], from),
       },
+      events: { read: (filter) => store?.readEvents(filter) ?? [] },
       containers: undefined,
     };
     return await readStepOutput(places, run, { step, skip, maxBytes: pieceBytes });

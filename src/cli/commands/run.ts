@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly task: string;
   /** The steps, where the caller has them apart. */
   readonly commands: readonly string[] | undefined;
+  /** That of the session when missing. */
+  readonly engine: string | undefined;
   readonly cwd: string | undefined;
   readonly shell: string | undefined;
   /** Name of the session that holds the run. */
@@ -92,6 +94,7 @@ class TaskRun {
     return {
       task: options.task,
       commands: options.commands,
+      engine: options.engine,
       sessionId: session?.id,
       cwd,
       // Ours, whoever's the orchestrator is.

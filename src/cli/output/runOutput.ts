@@ -1,5 +1,8 @@
 import type { FollowSink, TerminalFollower } from '../../core/ports/processHost.ts';
+import { PlainText } from '../../core/terminals/plainText.ts';
 import { StepGate } from './stepGate.ts';
+
+const newline = 0x0a;
 
 export interface RunOutputOptions {
   follow(terminalId: string, sink: FollowSink): Promise<TerminalFollower>;
@@ -18,6 +21,10 @@ export interface RunOutputOptions {
 export class RunOutput {
   private readonly options: RunOutputOptions;
   private readonly streams: TerminalStream[] = [];
+  private readonly plain = new PlainText();
+  private texts: Promise<void> = Promise.resolve();
+  /** Whose text ends within a line. */
+  private textStep: number | undefined;
   private hasRunEnded = false;
   private readonly done = Promise.withResolvers<void>();
 
@@ -38,11 +45,25 @@ export class RunOutput {
     this.advance();
   }
 
+  /** What a coding agent says: shown, never obeyed, and ended by a new line. */
+  addText(step: number, text: string): void {
+    const bytes = Buffer.from(this.plain.push(Buffer.from(text)));
+    if (bytes.length === 0) return;
+    this.textStep = bytes.at(-1) === newline ? undefined : step;
+    this.writeText(bytes, step);
+  }
+
   /** No more will be told. Resolves once everything that can be had is written. */
   async finish(): Promise<void> {
     this.hasRunEnded = true;
     this.advance();
     await this.done.promise;
+    if (this.textStep !== undefined) this.writeText(Buffer.from('\n'), this.textStep);
+    await this.texts;
+  }
+
+  private writeText(bytes: Buffer, step: number): void {
+    this.texts = this.texts.then(() => this.options.write(bytes, step));
   }
 
   private advance(): void {

@@ -2,7 +2,8 @@ import type { EventLog } from '../events/eventLog.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
 import { PlainText } from '../terminals/plainText.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
-import { countOf, outputOf, taskOutputOf } from './runPayloads.ts';
+import { countOf, outputOf, taskOutputOf, textOf } from './runPayloads.ts';
+import { stepTextType } from './stepText.ts';
 
 const pieceBytes = 256 * 1024;
 
@@ -28,6 +29,11 @@ export async function* runText(
   const positions = new Map<number, number>();
   for await (const { type, data } of source.events.follow({ after, runId, signal })) {
     if (type === 'response.completed' || type === 'response.failed') break;
+    if (type === stepTextType) {
+      const text = plain.push(new TextEncoder().encode(textOf(data, 'text') ?? ''));
+      if (text !== '') yield text;
+      continue;
+    }
     // The end of a step tells the last of its output in its result.
     const { result } = data;
     const range = typeof result === 'object' && result !== null ? rangeOfResult(result) : data;

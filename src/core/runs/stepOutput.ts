@@ -1,14 +1,17 @@
 import { joinBytes } from '../../base/bytes.ts';
 import type { ContainerOutput } from '../containers/containerOutput.ts';
+import type { EventLog } from '../events/eventLog.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
 import { invalidRequest } from '../text.ts';
 import type { Run } from './run.ts';
+import { readStepText } from './stepText.ts';
 
 /** Wherever a step may have printed to. */
 export interface StepOutputPlaces {
   readonly terminals: Pick<PtyManager, 'read'>;
   readonly tasks: Pick<TaskManager, 'find' | 'readOutput'>;
+  readonly events: Pick<EventLog, 'read'>;
   /** Undefined where containers are out of reach. */
   readonly containers: { readonly output: Pick<ContainerOutput, 'end' | 'follow'> } | undefined;
 }
@@ -28,12 +31,12 @@ export interface StepOutputPiece {
  */
 export async function readStepOutput(
   places: StepOutputPlaces,
-  run: Pick<Run, 'steps' | 'taskReport'>,
+  run: Pick<Run, 'id' | 'steps' | 'taskReport'>,
   { step, skip, maxBytes }: { readonly step: number; readonly skip: number; readonly maxBytes: number },
 ): Promise<StepOutputPiece> {
   const state = run.steps[step - 1];
   if (state === undefined) throw invalidRequest(`There is no step ${step}; steps are counted from 1.`);
-  const { output, taskOutput } = state;
+  const { output, taskOutput, textBytes } = state;
   if (output !== undefined) {
     const { terminalId, from, to } = output;
     const start = Math.min(from + skip, to);
@@ -46,6 +49,10 @@ export async function readStepOutput(
     const chunks = end > from + skip ? places.tasks.readOutput(taskId, from + skip) : [];
     const data = joinBytes(chunks.map((chunk) => chunk.data)).subarray(0, maxBytes);
     return { position: (chunks[0]?.offset ?? from + skip) - from, data, total: end - from };
+  }
+  if (textBytes !== undefined) {
+    const data = readStepText(places.events, run.id, step, { from: skip, maxBytes });
+    return { position: skip, data, total: textBytes };
   }
   const { containerId } = run.taskReport ?? {};
   if (containerId !== undefined && places.containers !== undefined)

@@ -110,7 +110,7 @@ async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string
 /** One step's output as plain text. */
 export async function stepText(orchestrator: LiveOrchestrator, run: Run, index: number): Promise<string> {
   const step = run.steps.find((candidate) => candidate.index === index);
-  const source = step === undefined ? undefined : outputSourceOf(step);
+  const source = step === undefined ? undefined : outputSourceOf(run, step);
   if (source !== undefined) return await sourceText(orchestrator, source);
   const { containerId } = run.taskReport ?? {};
   return containerId === undefined ? '' : await printedText(orchestrator, containerId);

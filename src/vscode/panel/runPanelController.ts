@@ -351,7 +351,7 @@ export class RunPanelController implements Disposable {
   private feed(stream: StepOutputStream, run: Run, index: number): void {
     const step = run.steps.find((candidate) => candidate.index === index);
     if (step === undefined) return;
-    stream.update(outputSourceOf(step), step.status !== 'running' && step.status !== 'pending');
+    stream.update(outputSourceOf(run, step), step.status !== 'running' && step.status !== 'pending');
     stream.settled().catch((error: unknown) => {
       this.options.logger.warn(`the output of step ${index} could not be read`, error);
     });

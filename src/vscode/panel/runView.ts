@@ -48,7 +48,7 @@ export function toRunView(input: RunViewInput): RunView {
     createdAt: run.createdAt,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(endedAt === undefined ? {} : { endedAt }),
-    steps: run.steps.map(toStepView),
+    steps: run.steps.map((step) => toStepView(run, step)),
     ...(notice === undefined ? {} : { notice }),
     ...(error === undefined ? {} : { error: error.message }),
     ...(containerTask === undefined ? {} : { containerTask }),
@@ -81,9 +81,9 @@ export function toContainerTaskView(
   };
 }
 
-function toStepView(step: Run['steps'][number]): StepView {
+function toStepView(run: Run, step: Run['steps'][number]): StepView {
   const { startedAt, durationMs, exitCode, output, progress } = step;
-  const source = outputSourceOf(step);
+  const source = outputSourceOf(run, step);
   return {
     index: step.index,
     command: step.command,
