@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -73,7 +74,8 @@ export class GrpcTunnel implements Disposable {
     this.server.close();
     for (const end of [...this.open]) end();
     this.failed.dispose();
-    if (process.platform !== 'win32') void rm(dirname(this.path), { recursive: true, force: true });
+    // At once: the process may be about to end.
+    if (process.platform !== 'win32') rmSync(dirname(this.path), { recursive: true, force: true });
   }
 
   private async listen(): Promise<void> {
