@@ -1,37 +1,16 @@
 import type { OrchestratorEvent } from '../../../core/events/event.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { Run } from '../../../core/runs/run.ts';
-import type { StreamChunk, StreamFrameBody } from '../../../protocol/daemon/frames.ts';
+import type { StreamFrameBody } from '../../../protocol/daemon/frames.ts';
 import type { DaemonTerminal } from '../../../protocol/daemon/shapes.ts';
 import { daemonRun } from '../runView.ts';
 import { isoDate } from '../words.ts';
 import { LogFold } from './logFold.ts';
-import type { OutputPiece } from './outputText.ts';
+import type { EventPlan, PlannedPart } from './plannedParts.ts';
 import { planRunEvent } from './runFrames.ts';
 import { reduceRunFacts, type RunFacts } from './runFold.ts';
 import { daemonSession, looksOther, reduceSession, type SessionFacts } from './sessionFold.ts';
-import type { Audience } from './subscription.ts';
 import { reduceTerminal } from './terminalFold.ts';
-
-/**
- * The frames of one event, by `part`, before anything is read for them. How many there are, whom they are for and what
- * stands in them depends on the log alone: resuming in their midst relies on it.
- */
-export interface EventPlan {
-  readonly sequence: number;
-  readonly parts: readonly PlannedPart[];
-}
-
-export type PlannedPart = { readonly audience: Audience } & (
-  | { readonly kind: 'frame'; readonly body: () => StreamFrameBody | undefined }
-  | { readonly kind: 'output'; readonly piece: OutputPiece; readonly chunk: Omit<StreamChunk, 'chunk'> }
-  /** The end of a task, with the end of what it printed. */
-  | {
-      readonly kind: 'result';
-      readonly tail: OutputPiece | undefined;
-      readonly body: (output: string) => StreamFrameBody;
-    }
-);
 
 /** How many sessions, runs and terminals one reader of the log keeps folded. */
 const capacity = 1_024;

@@ -1,6 +1,6 @@
 import type { Orchestrator } from '../../../core/orchestrator.ts';
 import type { StreamFrame, StreamFrameBody } from '../../../protocol/daemon/frames.ts';
-import type { EventPlan, PlannedPart } from './eventPlan.ts';
+import type { EventPlan, PlannedPart } from './plannedParts.ts';
 import { type OutputPlaces, readPieces } from './outputText.ts';
 import type { Audience } from './subscription.ts';
 

@@ -3,7 +3,7 @@ import type { RunnerResult } from '../../../core/runs/run.ts';
 import { countOf, outcomeOf, textOf } from '../../../core/runs/runPayloads.ts';
 import type { StreamFrameBody, ToolCall } from '../../../protocol/daemon/frames.ts';
 import { isoDate } from '../words.ts';
-import type { PlannedPart } from './eventPlan.ts';
+import type { PlannedPart } from './plannedParts.ts';
 import { type OutputPiece, piecesOf } from './outputText.ts';
 import type { RunFacts } from './runFold.ts';
 import type { Audience } from './subscription.ts';
