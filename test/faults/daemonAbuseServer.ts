@@ -1,4 +1,5 @@
 /** The daemon's WebSockets in a process of their own, so that their memory can be told: daemonAbuseServer.ts. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { nullLogger } from '../../src/base/logger.ts';
 import { authenticatorOf, callerOf, serveDoor } from '../harness/socketDoorServer.ts';
 
@@ -25,7 +26,21 @@ const { port } = await serveDoor({
     },
   },
 });
-process.on('message', () => {
+/** Without what the runtime has only not collected yet. */
+async function bytesInUse(): Promise<number> {
+  for (let round = 0; round < 4; round += 1) {
+    globalThis.gc?.();
+    await nextTurn();
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+process.on('message', (wanted) => {
+  if (wanted === 'bytes') {
+    void bytesInUse().then((bytes) => process.send?.(bytes));
+    return;
+  }
   process.send?.(reasons);
   reasons = [];
 });

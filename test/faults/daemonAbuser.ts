@@ -142,7 +142,18 @@ const attacks: Readonly<Record<AbuseKind, Attack>> = {
   'no UTF-8': { atOnce: 8, run: flood({ payload: Buffer.alloc(1_000, 0xff) }, 10) },
   'a message byte by byte': { atOnce: 16, run: trickle(rawFrame({ payload: 'x'.repeat(1_000) }), 50) },
   'reads nothing': { atOnce: 8, readsNothing: true, run: flood({ payload: bigTask }, 4) },
-  'reads nothing after an error': { atOnce: 8, readsNothing: true, run: once_({ opcode: 5 }) },
+  'reads nothing after an error': {
+    atOnce: 8,
+    readsNothing: true,
+    async run(socket) {
+      await write(socket, rawFrame({ opcode: 5 }));
+      // Only who sends on is told that nobody is there.
+      while (!socket.destroyed) {
+        await write(socket, rawFrame({ opcode: 9 }));
+        await delay(100);
+      }
+    },
+  },
   resets: {
     atOnce: 8,
     async run(socket) {
@@ -176,7 +187,7 @@ async function abuse(): Promise<void> {
   await write(socket, attack.hello ?? shown);
   if (head === '' && (attack.hello ?? shown).endsWith('\r\n\r\n')) await answered;
   await attack.run(socket);
-  const outcome = await Promise.race([ended.then(() => 'ended'), delay(12_000, 'late', { ref: false })]);
+  const outcome = await Promise.race([ended.then(() => 'ended'), delay(12_000, 'late')]);
   // Whoever reads nothing sees the end of it only now.
   if (outcome === 'late') socket.resume();
   if (!head.startsWith('HTTP/1.1 101')) refusals.add(head.slice(0, 40).split('\r\n')[0] ?? '');
@@ -184,16 +195,17 @@ async function abuse(): Promise<void> {
   socket.destroy();
 }
 
+process.send?.('ready');
+await once(process, 'message');
 const until = performance.now() + durationMs;
 await Promise.all(
   Array.from({ length: attack.atOnce }, async () => {
     while (performance.now() < until) {
       await abuse();
       // A storm, but one that leaves the machine something for those who measure.
-      await delay(5);
+      await delay(20);
     }
   }),
 );
 const report: AbuseReport = { connections, longestMs, refusals: [...refusals] };
-process.send?.(report);
-process.disconnect();
+process.send?.(report, () => process.exit());

@@ -95,6 +95,12 @@ export class FrameReader {
     this.read();
   }
 
+  /** Only control frames are told from now on; messages are let go as they come. */
+  discard(): void {
+    this.maxBytes = -1;
+    if (this.message !== 0) this.skip();
+  }
+
   /** Nothing more is told, and nothing kept. */
   end(): void {
     this.isEnded = true;
@@ -170,14 +176,18 @@ export class FrameReader {
       return false;
     }
     if (!this.isSkipping && this.bodyLength + frame.length > this.maxBytes) {
-      this.isSkipping = true;
-      this.body = noBytes;
-      this.bodyLength = 0;
-      this.text.reset();
+      this.skip();
       this.handler.tooLong();
     }
     // It may have been ended there.
     return !this.isEnded;
+  }
+
+  private skip(): void {
+    this.isSkipping = true;
+    this.body = noBytes;
+    this.bodyLength = 0;
+    this.text.reset();
   }
 
   /** @returns false where more has to come. */
@@ -249,17 +259,15 @@ export class FrameReader {
     else this.failText();
   }
 
-  /** @returns undefined where there is nothing to hand on. */
+  /** Not skipped as others that are too long: to find out takes as much as to unpack it. */
   private inflated(body: Buffer): Buffer | undefined {
     try {
       const data = inflate(body, this.maxBytes);
       if (data !== undefined) return data;
+      return this.fail(protocolCode.tooBig, `A compressed message holds more than ${this.maxBytes} bytes.`);
     } catch {
       return this.fail(protocolCode.badText, 'A message cannot be decompressed.');
     }
-    this.handler.tooLong();
-    if (!this.isEnded) this.handler.skipped();
-    return undefined;
   }
 
   private finishControl({ code, length }: Frame): void {

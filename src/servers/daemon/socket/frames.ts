@@ -88,6 +88,7 @@ export function inflate(body: Uint8Array, limit: number): Buffer | undefined {
     return inflateRawSync(Buffer.concat([body, flushTail]), {
       finishFlush: constants.Z_SYNC_FLUSH,
       maxOutputLength: limit,
+      chunkSize: 64 * 1024,
     });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') return undefined;

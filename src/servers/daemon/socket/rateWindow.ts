@@ -17,16 +17,17 @@ export class RateWindow {
     return this.bursts;
   }
 
-  /** Counts one. @returns by how many the window has too many now, 0 for none. */
-  take(nowMs: number): number {
+  /** Counts one, or as many as it weighs. @returns by how many the window has too many now, 0 for none. */
+  take(nowMs: number, weight = 1): number {
     if (nowMs >= this.endsAt) {
       const isNext = nowMs < this.endsAt + this.windowMs;
       if (this.count <= this.max || !isNext) this.bursts = 0;
       this.endsAt = nowMs + this.windowMs;
       this.count = 0;
     }
-    this.count += 1;
-    if (this.count === this.max + 1) this.bursts += 1;
+    const wasOver = this.count > this.max;
+    this.count += weight;
+    if (!wasOver && this.count > this.max) this.bursts += 1;
     return Math.max(0, this.count - this.max);
   }
 }

@@ -35,6 +35,8 @@ export interface SocketClientOptions {
   readonly onTrusted: () => void;
 }
 
+/** So many bytes of what is no request count as one more of it. */
+const bytesPerInvalid = 64 * 1024;
 /** Messages over the limit that are answered in one window before the connection goes. */
 const overLimitAllowance = 1;
 /** Windows in a row over the limit before it goes. */
@@ -48,6 +50,7 @@ export class SocketClient {
   private readonly since: number;
   private readonly messages: RateWindow;
   private readonly oversized: RateWindow;
+  private readonly invalids: RateWindow;
   private share: CallerShare | undefined;
   private handler: ClientHandler | undefined;
 
@@ -56,6 +59,7 @@ export class SocketClient {
     const { limits, monotonic } = options;
     this.since = monotonic();
     this.messages = new RateWindow(limits.maxMessages, limits.windowMs);
+    this.invalids = new RateWindow(limits.maxInvalid, limits.windowMs);
     this.oversized = new RateWindow(limits.maxOversized, limits.windowMs);
   }
 
@@ -83,18 +87,22 @@ export class SocketClient {
       return;
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.invalid(undefined, `A message is one object in ${isText ? 'JSON' : 'CBOR'}, within the limits.`);
+      this.invalid(
+        undefined,
+        data.length,
+        `A message is one object in ${isText ? 'JSON' : 'CBOR'}, within the limits.`,
+      );
       return;
     }
     if (typeOf(value) === 'auth') this.authenticate(value);
-    else if ('auth' in value) this.checkOwnToken(value, value.auth);
-    else this.handle(value);
+    else if ('auth' in value) this.checkOwnToken(value, value.auth, data.length);
+    else this.handle(value, data.length);
   }
 
   oversizedMessage(isBegun: boolean): void {
     const { connection, limits, monotonic } = this.options;
     if (!isBegun) {
-      this.invalid(undefined, `A message may have ${limits.maxMessageBytes} bytes.`);
+      this.invalid(undefined, 0, `A message may have ${limits.maxMessageBytes} bytes.`);
     } else if (this.share === undefined) {
       connection.close(
         protocolCode.tooBig,
@@ -185,10 +193,11 @@ export class SocketClient {
     }
   }
 
-  private handle(value: object): void {
+  private handle(value: object, bytes: number): void {
     const type = typeOf(value);
     if (type === undefined || !requestTypes.has(type)) {
       this.answer({ type: 'error', error: unknownTypeText, requestId: requestIdOf(value) });
+      this.countInvalid(bytes);
       return;
     }
     const { success, data, error } = daemonRequest.safeParse(value);
@@ -200,6 +209,7 @@ export class SocketClient {
     const where = issue?.path.join('.') ?? '';
     this.invalid(
       requestIdOf(value),
+      bytes,
       `${where === '' ? 'The message' : where}: ${issue?.message ?? 'wrong'}.`,
     );
   }
@@ -230,7 +240,7 @@ export class SocketClient {
   }
 
   /** Contract 002, section 5: a message may bring its own token, and is dropped where that is wrong. */
-  private checkOwnToken(value: object, auth: unknown): void {
+  private checkOwnToken(value: object, auth: unknown, bytes: number): void {
     const requestId = requestIdOf(value);
     const fields = typeof auth === 'object' && auth !== null ? (auth as Record<string, unknown>) : {};
     const token = fields['token'] ?? fields['apiKey'];
@@ -240,7 +250,7 @@ export class SocketClient {
     }
     void this.withCaller(
       token,
-      () => this.handle(value),
+      () => this.handle(value, bytes),
       (error) => this.answer({ type: 'error', error, requestId }),
     );
   }
@@ -263,8 +273,15 @@ export class SocketClient {
     }
   }
 
-  private invalid(requestId: string | undefined, detail: string): void {
+  private invalid(requestId: string | undefined, bytes: number, detail: string): void {
     this.answer({ type: 'error', error: invalidFormatText, detail, requestId });
+    this.countInvalid(bytes);
+  }
+
+  private countInvalid(bytes: number): void {
+    const { connection, monotonic } = this.options;
+    if (this.invalids.take(monotonic(), 1 + Math.floor(bytes / bytesPerInvalid)) === 0) return;
+    connection.close(closeCode.rateLimited, 'Too many messages that are no requests.');
   }
 
   private refuse(error: string, reason: string, requestId: string | undefined): void {

@@ -35,6 +35,9 @@ export interface SocketConnectionOptions {
   readonly monotonic: () => number;
 }
 
+/** What may come between our close frame and the client's, in bytes. */
+const maxBytesAfterClose = 256 * 1024;
+
 /** Why nothing is read at the moment. */
 type HoldReason = 'handler' | 'pressure' | 'rate';
 
@@ -59,6 +62,7 @@ export class SocketConnection {
   /** Bytes that may still come at once, at `budgetAt`. */
   private budget: number;
   private budgetAt: number;
+  private bytesAfterClose = 0;
   private messageSince: number | undefined;
   private waitingSince: number | undefined;
   private heardAt: number;
@@ -166,7 +170,7 @@ export class SocketConnection {
     if (this.state !== 'open') return;
     this.sendClose(closeFrame(code, reason), code, reason);
     // Its close frame is waited for, and what comes before it let go: unread bytes would make a reset of the end.
-    this.reader.maxBytes = 0;
+    this.reader.discard();
     this.holds.clear();
     this.reader.release();
     this.options.socket.resume();
@@ -221,6 +225,10 @@ export class SocketConnection {
       this.heardAt = this.options.monotonic();
       this.pingAt = undefined;
       this.spend(chunk.length);
+    } else {
+      this.bytesAfterClose += chunk.length;
+      // It has no end: the time that it has to read why runs out.
+      if (this.bytesAfterClose > maxBytesAfterClose) this.options.socket.pause();
     }
     this.reader.push(chunk);
     this.noteMessage();

@@ -27,6 +27,8 @@ export interface SocketLimits {
   readonly maxMessages: number;
   /** The same for all connections of a caller. */
   readonly maxMessagesPerCaller: number;
+  /** Messages that are no requests; one of many bytes counts for each 64 KiB. Beyond them the connection is closed. */
+  readonly maxInvalid: number;
   /** Pings and pongs of a connection; beyond them it is closed. */
   readonly maxControlFrames: number;
   /** Messages over `maxMessageBytes`; beyond them the connection is closed. */
@@ -68,11 +70,12 @@ export const defaultSocketLimits: SocketLimits = {
   maxValues: 100_000,
   windowMs: 10_000,
   maxMessages: 1_000,
+  maxInvalid: 100,
   maxMessagesPerCaller: 10_000,
   maxControlFrames: 100,
   maxOversized: 3,
   bytesPerSecond: 16 * mebibyte,
-  burstBytes: 64 * mebibyte,
+  burstBytes: 16 * mebibyte,
   pingIntervalMs: 30_000,
   pongTimeoutMs: 30_000,
   highWaterBytes: 256 * 1024,
