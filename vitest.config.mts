@@ -34,6 +34,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          // Installs 1 GB of other people's programs: only when asked for.
+          name: 'agents',
+          include: ['test/agents/**/*.test.ts'],
+          testTimeout: 180_000 * slow,
+          hookTimeout: 60_000 * slow,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'e2e',
           include: ['test/e2e/**/*.spec.ts'],
           // One real editor and one browser at a time.
