@@ -39,6 +39,8 @@ const at = '2026-01-01T00:00:00.000Z';
 
 export class ScriptedDaemon implements AsyncDisposable {
   token = 'scripted-token';
+  /** Takes nobody in. */
+  isFull = false;
   /** Asked for each request before anything is done. */
   fate: (request: ScriptedRequest) => Fate = () => undefined;
   /** Between two lines that a task prints, in milliseconds. */
@@ -83,7 +85,9 @@ export class ScriptedDaemon implements AsyncDisposable {
     this.server = undefined;
     this.dropAll();
     if (server === undefined) return;
-    await new Promise((resolve) => server.close(resolve));
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
   }
 
   dropAll(): void {
@@ -99,6 +103,13 @@ export class ScriptedDaemon implements AsyncDisposable {
     this.log = [];
     this.firstSeq = this.seq;
     for (const client of this.clients) client.cursor = 0;
+  }
+
+  /** The log begins anew, as after its state was removed. */
+  loseState(): void {
+    this.log = [];
+    this.firstSeq = 0;
+    this.seq = 0;
   }
 
   /** As if it had happened in the session, in one event. */
@@ -124,6 +135,11 @@ export class ScriptedDaemon implements AsyncDisposable {
         [cborProtocol, jsonProtocol].find((protocol) => offered.has(protocol)) ?? false,
     });
     sockets.on('connection', (socket, request) => {
+      // It was on its way in when the daemon ended.
+      if (this.server !== server) {
+        socket.terminate();
+        return;
+      }
       const { authorization, 'sec-websocket-protocol': offered } = request.headers;
       this.headers.push(authorization);
       const byProtocol = offered?.split(/, ?/).find((name) => name.startsWith(tokenProtocolPrefix));
@@ -158,23 +174,37 @@ export class ScriptedDaemon implements AsyncDisposable {
         : (JSON.parse(data.toString()) as unknown);
       this.receive(client, message);
     });
+    // Strangers are greeted, and are not told how far the log is.
+    const greeting = { type: 'health_check_response', healthy: true };
+    this.send(client, { ...greeting, seq: token === this.token ? this.seq : 0 });
     if (token !== undefined) this.admit(client, token, false);
   }
 
   private admit(client: Client, token: string, isAsked: boolean): void {
+    if (this.isFull) {
+      this.send(client, { type: 'error', error: 'connection_limit_exceeded', seq: 0 });
+      client.socket.close(closeCode.rateLimited, 'Too many connections');
+      return;
+    }
     if (token !== this.token) {
-      client.socket.close(closeCode.unauthorized, 'api_key_invalid');
+      this.send(client, { type: 'error', error: 'api_key_invalid', seq: 0 });
+      client.socket.close(closeCode.unauthorized, 'Authentication failed');
       return;
     }
     client.isIn = true;
     client.cursor = this.log.length;
     if (isAsked) this.answer(client, { type: 'auth_success', scopes: ['read', 'drive', 'admin'] });
-    this.answer(client, { type: 'health_check_response', healthy: true });
   }
 
   private receive(client: Client, message: unknown): void {
     if (!client.isIn) {
-      const { token } = authRequest.parse(message);
+      const { success, data } = authRequest.safeParse(message);
+      if (!success) {
+        this.send(client, { type: 'error', error: 'not_authenticated', seq: 0 });
+        client.socket.close(closeCode.unauthorized, 'Send auth first');
+        return;
+      }
+      const { token } = data;
       this.requests.push({ type: 'auth', token });
       this.admit(client, token, true);
       return;
@@ -264,6 +294,9 @@ export class ScriptedDaemon implements AsyncDisposable {
       }
       case 'resume': {
         const { after, part = Number.MAX_SAFE_INTEGER, sessionIds = [] } = request.payload;
+        if (after > this.seq) {
+          return answer({ type: 'error', error: 'The log ends before that.', reason: 'invalid_request' });
+        }
         if (after < this.firstSeq) {
           return answer({ type: 'error', error: 'Those events are gone.', reason: 'events_missed' });
         }

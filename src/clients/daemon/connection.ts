@@ -19,7 +19,7 @@ export interface Connection {
 }
 
 export interface ConnectionEvents {
-  /** Every frame, those of the handshake included, from the first one on. */
+  /** Every frame from the one on that says that the token was taken. */
   onFrame(frame: DaemonFrame): void;
   /** Once, and only after the connection was open. */
   onClose(code: number, reason: string): void;
@@ -70,7 +70,10 @@ export async function openConnection(
     signal.addEventListener('abort', onAbort);
 
     const isAuthFrameDue = settings.tokenBy === 'frame' && token !== undefined;
-    const welcome = isAuthFrameDue ? 'auth_success' : 'health_check_response';
+    // The daemon greets strangers too: without `auth`, only what it answers tells whether it knows the client.
+    const welcome = isAuthFrameDue ? 'auth_success' : 'pong';
+    /** Why it refused, in its own word; the close code that follows tells what that means. */
+    let refusal: string | undefined;
 
     socket.addEventListener('open', () => {
       if (state !== 'opening') {
@@ -78,7 +81,7 @@ export async function openConnection(
         return;
       }
       if (socket.protocol === cborProtocol && cborCodec !== undefined) codec = cborCodec;
-      if (isAuthFrameDue) send({ type: 'auth', token });
+      send(isAuthFrameDue ? { type: 'auth', token } : { type: 'ping' });
     });
     socket.addEventListener('message', ({ data }) => {
       if (state === 'over') return;
@@ -96,22 +99,18 @@ export async function openConnection(
         return;
       }
       if (state === 'opening') {
-        if (frame.type === 'error') {
-          fail(unauthenticated(frame.error));
-          return;
-        }
-        if (frame.type === welcome) {
-          state = 'open';
-          settle();
-          // First: what the caller does with the connection waits for the microtask, and frames may follow at once.
-          resolve({
-            get isOpen() {
-              return state === 'open';
-            },
-            send,
-            close: leave,
-          });
-        }
+        if (frame.type === 'error') refusal = frame.error;
+        if (frame.type !== welcome) return;
+        state = 'open';
+        settle();
+        // First: what the caller does with the connection waits for the microtask, and frames may follow at once.
+        resolve({
+          get isOpen() {
+            return state === 'open';
+          },
+          send,
+          close: leave,
+        });
       }
       events.onFrame(frame);
     });
@@ -120,8 +119,9 @@ export async function openConnection(
     });
     socket.addEventListener('close', ({ code, reason }) => {
       const wasOpen = state === 'open';
-      if (isRefusal(code)) fail(unauthenticated(reason === '' ? 'The daemon refused the token.' : reason));
-      else fail(connectionFailed(settings.url, `closed with ${code}${reason === '' ? '' : ` (${reason})`}`));
+      const said = refusal ?? (reason === '' ? undefined : reason);
+      if (isRefusal(code)) fail(unauthenticated(said ?? 'The daemon refused the token.'));
+      else fail(connectionFailed(settings.url, `closed with ${code}`, said));
       state = 'over';
       if (wasOpen) events.onClose(code, reason);
     });

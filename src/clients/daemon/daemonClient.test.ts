@@ -73,7 +73,7 @@ describe('connecting', () => {
   it.each(['header', 'subprotocol'] as const)('takes the token by %s', async (tokenBy) => {
     const client = await connected({ tokenBy });
     expect(await client.healthCheck()).toBe(true);
-    expect(daemon.requests.map(({ type }) => type)).toEqual(['health_check']);
+    expect(daemon.requests.map(({ type }) => type)).toEqual(['ping', 'health_check']);
     expect(daemon.headers).toEqual([tokenBy === 'header' ? `Bearer ${daemon.token}` : undefined]);
   });
 
@@ -94,6 +94,25 @@ describe('connecting', () => {
       message: 'api_key_invalid',
     });
     expect(client.state).toBe('disconnected');
+  });
+
+  it('does not take the greeting of a daemon that does not know it for a connection', async () => {
+    await expect(newClient({ token: undefined }).connect()).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: 'not_authenticated',
+    });
+  });
+
+  it('tries again where there was no room', async () => {
+    daemon.isFull = true;
+    const client = newClient();
+    await expect(client.connect()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: 'WebSocket connection failed: connection_limit_exceeded',
+    });
+    const again = next(client, 'connected');
+    daemon.isFull = false;
+    await again;
   });
 
   it('asks for another token when one was refused', async () => {
@@ -332,6 +351,36 @@ describe('after a drop', () => {
     await client.executeTask(session.id, 'after');
     await waitUntil('it is told again', () => text() === 'after');
   });
+});
+
+it.each(['unread', 'read'])('resumes from where it began, whatever was logged before (%s)', async (kind) => {
+  for (let index = 0; index < 5; index++) {
+    daemon.say(undefined, { type: 'terminal_removed', terminalId: 'before' });
+  }
+  const client = await connected();
+  const heard: string[] = [];
+  client.on('terminal_removed', ({ terminalId }) => heard.push(terminalId));
+  if (kind === 'read') daemon.say(undefined, { type: 'terminal_removed', terminalId: 'first' });
+  await client.ping();
+  const again = next(client, 'connected');
+  daemon.dropAll();
+  daemon.say(undefined, { type: 'terminal_removed', terminalId: 'meanwhile' });
+  await again;
+  await client.ping();
+  expect(heard).toEqual(kind === 'read' ? ['first', 'meanwhile'] : ['meanwhile']);
+});
+
+it('says so when the daemon has another log, which ends before its place', async () => {
+  const client = await connected();
+  daemon.say(undefined, { type: 'terminal_removed', terminalId: 'x' });
+  await client.ping();
+  const gap = next(client, 'gap');
+  daemon.loseState();
+  daemon.dropAll();
+  expect(await gap).toEqual({ after: 1 });
+  const heard = next(client, 'terminal_removed');
+  daemon.say(undefined, { type: 'terminal_removed', terminalId: 'y' });
+  expect(await heard).toMatchObject({ terminalId: 'y', seq: 1 });
 });
 
 describe('back-off and heartbeat', () => {

@@ -291,7 +291,10 @@ export class DaemonClient {
         this.events.emit('gap', { after: place.seq });
       }
     } catch (error) {
-      if (!OrchestratorError.is(error, 'events_missed')) throw error;
+      // Its log has lost that place, or is another one, which ends before it.
+      const isGone =
+        OrchestratorError.is(error, 'events_missed') || OrchestratorError.is(error, 'invalid_request');
+      if (!isGone) throw error;
       this.place.startAnew();
       await this.ask(connection, 'subscribe', wanted);
       this.events.emit('gap', { after: place.seq });

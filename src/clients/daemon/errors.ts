@@ -38,10 +38,10 @@ export function unauthenticated(reason: string): OrchestratorError {
   return new OrchestratorError('UNAUTHENTICATED', 'unauthenticated', reason);
 }
 
-export function connectionFailed(url: string, detail: string): OrchestratorError {
-  return new OrchestratorError('UNAVAILABLE', 'closed', 'WebSocket connection failed', {
-    details: { url, detail },
-  });
+/** @param said by the daemon itself */
+export function connectionFailed(url: string, detail: string, said?: string): OrchestratorError {
+  const message = `WebSocket connection failed${said === undefined ? '' : `: ${said}`}`;
+  return new OrchestratorError('UNAVAILABLE', 'closed', message, { details: { url, detail } });
 }
 
 export function notConnected(): OrchestratorError {
