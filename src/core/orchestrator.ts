@@ -224,6 +224,11 @@ export class Orchestrator {
     this.runs.executor.pump();
   }
 
+  /** What may run at a time. */
+  get runLimits(): Pick<OrchestratorLimits, 'maxConcurrentRuns' | 'maxActiveSessions'> {
+    return this.limits;
+  }
+
   /** What runs right now. */
   activity(): Activity {
     const liveRuns = this.runs.active().length;

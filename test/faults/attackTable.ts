@@ -16,8 +16,6 @@ export interface Attack {
   readonly bytes: (index: number) => string;
   /** Answered 200 all the same, since nothing of it is believed. */
   readonly isHarmless?: true;
-  /** Has a meaning only where WebSockets are served. */
-  readonly needsSocket?: true;
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -351,13 +349,11 @@ export function attacks({ token, jwtSecret, publicKey }: Secrets): readonly Atta
     },
     {
       name: 'a WebSocket without a token that asks at once',
-      needsSocket: true,
       isHarmless: true,
       bytes: () => get(upgrade, '/') + frame(`{"type":"spawn_session","payload":${body}}`),
     },
     {
       name: 'a WebSocket with a wrong subprotocol token',
-      needsSocket: true,
       bytes: (index) =>
         get(
           {
@@ -369,7 +365,6 @@ export function attacks({ token, jwtSecret, publicKey }: Secrets): readonly Atta
     },
     {
       name: 'a WebSocket with a wrong first frame',
-      needsSocket: true,
       isHarmless: true,
       bytes: (index) =>
         get(upgrade, '/') +
@@ -378,7 +373,6 @@ export function attacks({ token, jwtSecret, publicKey }: Secrets): readonly Atta
     },
     {
       name: 'a WebSocket with the token in the URL',
-      needsSocket: true,
       isHarmless: true,
       bytes: () => get(upgrade, `/?token=${token}`) + frame(`{"type":"spawn_session","payload":${body}}`),
     },

@@ -7,15 +7,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nullLogger } from '../../src/base/logger.ts';
 import { type Access, openAccess } from '../../src/servers/access/access.ts';
 import { addNamedToken } from '../../src/servers/access/namedTokens.ts';
+import { createSocketDoor, type SocketDoor } from '../../src/servers/daemon/socket/socketDoor.ts';
 import { type HttpServer, startHttpServer } from '../../src/servers/http/httpServer.ts';
+import { originRules } from '../../src/servers/http/originRules.ts';
 import { createDaemonDouble, type DaemonDouble } from '../integration/daemonDouble.ts';
 import { type Attack, attacks } from './attackTable.ts';
-
-/**
- * Whether the daemon's WebSockets are mounted below. Until then whatever gets as far as them counts as let in, and
- * attacks on what comes after that are left out.
- */
-const hasSocketDoor = false;
 
 const requestsInAll = 20_000;
 const atOnce = 40;
@@ -29,7 +25,9 @@ let daemon: DaemonDouble;
 let table: readonly Attack[];
 /** Of the client that is to be served; attackers that hold a right token hold the main one. */
 let token: string;
-let upgraded = 0;
+let sockets: SocketDoor;
+/** WebSockets whose client has shown a token. */
+let accepted = 0;
 
 beforeAll(async () => {
   stateDir = mkdtempSync(join(tmpdir(), 'ow-attacks-'));
@@ -40,6 +38,16 @@ beforeAll(async () => {
   const stolen = readFileSync(access.tokenPath, 'utf8').trim();
   token = await addNamedToken(stateDir, { name: 'legitimate', scope: 'drive' }, Date.now());
   daemon = createDaemonDouble();
+  sockets = createSocketDoor({
+    rules: originRules('127.0.0.1', [], ['http://localhost:3000']),
+    authenticator: access,
+    accept(link) {
+      accepted += 1;
+      return daemon.api.accept(link);
+    },
+    sequence: () => 0,
+    logger: nullLogger,
+  });
   server = await startHttpServer({
     stateDir,
     port: 0,
@@ -48,18 +56,14 @@ beforeAll(async () => {
     tasks: undefined,
     allowedOrigins: ['http://localhost:3000'],
     limits: { requestsPerSecond: 100_000, requestsAtOnce: 100_000 },
-    onUpgrade: (_request, socket) => {
-      upgraded += 1;
-      socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
-    },
+    onUpgrade: (request, socket, head) => sockets.handleUpgrade(request, socket, head),
     logger: nullLogger,
   });
-  table = attacks({ token: stolen, jwtSecret, publicKey, rsa: rsa.privateKey }).filter(
-    ({ needsSocket }) => hasSocketDoor || needsSocket !== true,
-  );
+  table = attacks({ token: stolen, jwtSecret, publicKey, rsa: rsa.privateKey });
 });
 
 afterAll(async () => {
+  await sockets.stop();
   await server.stop();
   access.dispose();
   rmSync(stateDir, { recursive: true });
@@ -127,7 +131,7 @@ it('lets nobody in who is none of ours, and serves those who are, before, during
   expect(daemon.calls).toEqual([]);
   expect(daemon.sessions.size).toBe(0);
   expect(daemon.listeners).toBe(0);
-  expect(upgraded).toBe(0);
+  expect(accepted).toBe(0);
   // And the same request with the token where it belongs is what those attacks were after.
   const answer = await fetch(`${server.url}/api/daemon/sessions`, {
     method: 'POST',

@@ -1,5 +1,6 @@
-// The daemon that clients are tested against.
-import { ScriptedDaemon } from './scriptedDaemon.ts';
+// The daemon as a person starts it, in a process of its own.
+import { readFileSync, rmSync } from 'node:fs';
+import { buildProduct, CliFixture, type RunningCli } from '../integration/cliHarness.ts';
 
 export interface TestDaemon extends AsyncDisposable {
   readonly url: string;
@@ -13,6 +14,28 @@ export interface TestDaemonOptions {
   readonly origins?: readonly string[] | undefined;
 }
 
-export async function startDaemon(_options: TestDaemonOptions = {}): Promise<TestDaemon> {
-  return await ScriptedDaemon.start();
+export async function startDaemon({ origins = [] }: TestDaemonOptions = {}): Promise<TestDaemon> {
+  const dist = buildProduct();
+  const cli = new CliFixture(dist);
+  const allowed = origins.flatMap((origin) => ['--http-allowed-origin', origin]);
+  const serve = async (address: string): Promise<RunningCli> => {
+    const started = cli.start(['serve', '--json', '--no-grpc', '--http', address, ...allowed]);
+    await started.shows('"ready":true');
+    return started;
+  };
+  let serving = await serve('127.0.0.1:0');
+  const { http } = JSON.parse(serving.stdout.toString()) as { http: { url: string; tokenFile: string } };
+  return {
+    url: http.url.replace(/^http/, 'ws'),
+    token: readFileSync(http.tokenFile, 'utf8').trim(),
+    async restart() {
+      serving.child.kill('SIGTERM');
+      await serving.result;
+      serving = await serve(new URL(http.url).host);
+    },
+    async [Symbol.asyncDispose]() {
+      await cli[Symbol.asyncDispose]();
+      rmSync(dist, { recursive: true, force: true });
+    },
+  };
 }

@@ -71,6 +71,10 @@ export async function openDaemonDoor(options: DaemonDoorOptions): Promise<Daemon
     version,
     logger,
     subsystems: () => ({ ...options.subsystems?.(), ...ownSubsystems(sockets, http) }),
+    limits: () => {
+      const { maxActiveSessions: maxSessions, maxConcurrentRuns: maxTasks } = orchestrator.runLimits;
+      return { maxSessions, maxTasks };
+    },
     connections: () => {
       const { clients, framesSent, bytesSent, framesReceived, bytesReceived } = sockets.figures();
       return { clients, framesSent, bytesSent, framesReceived, bytesReceived };

@@ -19,7 +19,7 @@ class Fixture {
       if (this.failure !== undefined) throw this.failure;
       return this.running(port);
     },
-    settings: () => ({ port: 8_787, allowedHosts: [], allowedOrigins: [], maxSessions: 1 }),
+    settings: () => ({ port: 8_787, allowedHosts: [], allowedOrigins: [] }),
     startsWithCore: () => this.startsWithCore,
     logger: nullLogger,
   });

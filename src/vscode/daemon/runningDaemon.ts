@@ -20,8 +20,6 @@ export interface DaemonSettings {
   readonly port: number;
   readonly allowedOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
-  /** Sessions with a task at a time. */
-  readonly maxSessions: number;
 }
 
 export interface OpenDaemonOptions extends DaemonSettings {

@@ -28,7 +28,6 @@ export function daemonSettings(): DaemonSettings {
     port: readSetting(settingIds.daemonPort),
     allowedOrigins: readSetting(settingIds.daemonAllowedOrigins),
     allowedHosts: readSetting(settingIds.daemonAllowedHosts),
-    maxSessions: readSetting(settingIds.daemonMaxSessions),
   };
 }
 
@@ -36,6 +35,7 @@ export function configuredLimits(): Partial<OrchestratorLimits> {
   const mebibyte = 1024 * 1024;
   return {
     maxConcurrentRuns: readSetting(settingIds.runMaxConcurrent),
+    maxActiveSessions: readSetting(settingIds.daemonMaxSessions),
     recordLimitBytes: readSetting(settingIds.terminalRecordLimit) * mebibyte,
     maxTerminalsPerOwner: readSetting(settingIds.terminalMaxPerOwner),
     idleTimeoutMs: readSetting(settingIds.terminalIdleTimeout) * 60_000,
