@@ -110,7 +110,7 @@ async function nodeSide(name: string, child: ChildProcess): Promise<Side> {
 async function redisSide(keep: (child: ChildProcess) => ChildProcess): Promise<Side> {
   const port = await freePort();
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const child = keep(spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'inherit'] }));
+  keep(spawn('redis-server', settings, { stdio: ['ignore', 'ignore', 'inherit'] }));
   let publisher: Socket | undefined;
   for (let attempt = 0; publisher === undefined && attempt < 100; attempt += 1) {
     const socket = connect(port, '127.0.0.1');

@@ -18,8 +18,9 @@ const maxGrowthBytes = 64 * 1024 * 1024;
 const maxLeftBytes = 8 * 1024 * 1024;
 const maxAbuserMs = 10_000;
 /**
- * Below it the machine says more about itself than about the server: abuser, server and whoever measures share two
- * cores with other tests.
+ * Below it the machine says more about itself than about the server. In a second one pause of a busy machine is all of
+ * the slowest hundredth, which is why a kind is tried again; with a minute each, on a machine that does nothing else,
+ * 10 is right.
  */
 const floorMs = Number(process.env['DAEMON_ABUSE_FLOOR_MS'] ?? 50);
 const beforeMs = 500;
@@ -31,24 +32,33 @@ const script = (name: string): string => join(import.meta.dirname, name);
 
 let server: ChildProcess;
 let port: number;
+const servers: ChildProcess[] = [];
 const healthy: WebSocket[] = [];
+/** Of another server, that nobody abuses: what the machine does meanwhile hits it as well. */
+const control: WebSocket[] = [];
 let normalBytes = 0;
 
 beforeAll(async () => {
-  server = fork(script('daemonAbuseServer.ts'), [], { execArgv: [...execArgv, '--expose-gc'] });
-  [port] = (await once(server, 'message')) as [number];
-  for (let index = 0; index < healthyConnections; index += 1) {
-    const client = new WebSocket(`ws://127.0.0.1:${port}`, { headers: { 'x-api-key': 'healthy' } });
-    await once(client, 'message');
-    client.on('error', () => undefined);
-    healthy.push(client);
-  }
-  await measure(delay(1_000));
+  const start = async (clients: WebSocket[]): Promise<[ChildProcess, number]> => {
+    const child = fork(script('daemonAbuseServer.ts'), [], { execArgv: [...execArgv, '--expose-gc'] });
+    servers.push(child);
+    const [at] = (await once(child, 'message')) as [number];
+    for (let index = 0; index < healthyConnections; index += 1) {
+      const client = new WebSocket(`ws://127.0.0.1:${at}`, { headers: { 'x-api-key': 'healthy' } });
+      await once(client, 'message');
+      client.on('error', () => undefined);
+      clients.push(client);
+    }
+    return [child, at];
+  };
+  [server, port] = await start(healthy);
+  await start(control);
+  await Promise.all([measure(healthy, delay(1_000)), measure(control, delay(1_000))]);
   normalBytes = await bytesInUse();
 });
 afterAll(() => {
-  for (const client of healthy) client.terminate();
-  server.kill('SIGKILL');
+  for (const client of [...healthy, ...control]) client.terminate();
+  for (const child of servers) child.kill('SIGKILL');
 });
 
 function rssOf({ pid = 0 }: ChildProcess): number {
@@ -57,12 +67,12 @@ function rssOf({ pid = 0 }: ChildProcess): number {
 }
 
 /** Pings one after the other, from all connections, until something is over. @returns the 99th percentile, in ms. */
-async function measure(over: Promise<unknown>): Promise<number> {
+async function measure(clients: readonly WebSocket[], over: Promise<unknown>): Promise<number> {
   let isOver = false;
   void over.then(() => (isOver = true));
   const times: number[] = [];
   await Promise.all(
-    healthy.map(async (client) => {
+    clients.map(async (client) => {
       while (!isOver) {
         const began = performance.now();
         client.send('{"type":"ping"}');
@@ -92,6 +102,7 @@ async function bytesInUse(): Promise<number> {
 describe(`${Object.keys(abuseKinds).length} kinds of abuse`, () => {
   it.each(Object.keys(abuseKinds) as AbuseKind[])(
     '%s',
+    { timeout: durationMs + 30_000, retry: 2 },
     async (kind) => {
       await reasonsSoFar();
       const abuser = fork(script('daemonAbuser.ts'), [kind, String(port), String(durationMs)], { execArgv });
@@ -104,11 +115,14 @@ describe(`${Object.keys(abuseKinds).length} kinds of abuse`, () => {
       try {
         // The start of a process is no abuse.
         await once(abuser, 'message');
-        const before = await measure(delay(beforeMs));
+        const [before] = await Promise.all([
+          measure(healthy, delay(beforeMs)),
+          measure(control, delay(beforeMs)),
+        ]);
         const normalRss = rssOf(server);
         const ended = once(abuser, 'message') as Promise<[AbuseReport]>;
         abuser.send('go');
-        const p99 = await measure(ended);
+        const [p99, elsewhere] = await Promise.all([measure(healthy, ended), measure(control, ended)]);
         const [report] = await ended;
         const said = [...(await reasonsSoFar()), ...report.refusals];
         expect(report.connections).toBeGreaterThan(0);
@@ -118,7 +132,7 @@ describe(`${Object.keys(abuseKinds).length} kinds of abuse`, () => {
         ).toBe(true);
         expect(report.longestMs).toBeLessThan(maxAbuserMs);
         expect(peakRss - normalRss).toBeLessThan(maxGrowthBytes);
-        expect(p99).toBeLessThan(Math.max(floorMs, before * 2));
+        expect(p99).toBeLessThan(Math.max(floorMs, Math.max(before, elsewhere) * 2));
         if (process.env['DAEMON_ABUSE_REPORT'] !== undefined) {
           console.log(
             kind,
@@ -126,6 +140,7 @@ describe(`${Object.keys(abuseKinds).length} kinds of abuse`, () => {
             Math.round(report.longestMs),
             Math.round((peakRss - normalRss) / 2 ** 20),
             before.toFixed(2),
+            elsewhere.toFixed(2),
             p99.toFixed(2),
           );
         }
@@ -134,7 +149,6 @@ describe(`${Object.keys(abuseKinds).length} kinds of abuse`, () => {
         abuser.kill('SIGKILL');
       }
     },
-    durationMs + 30_000,
   );
 
   it('leaves nothing behind', async () => {

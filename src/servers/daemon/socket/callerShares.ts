@@ -9,7 +9,7 @@ export interface CallerShare {
   /** @returns whether all connections of the caller together are within their rate. */
   takeMessage(nowMs: number): boolean;
   /** The connection needs it no more; once. */
-  leave(): void;
+  readonly leave: () => void;
 }
 
 /** Calls `onGone` once the caller's token has been taken away, or has expired. */

@@ -1,5 +1,5 @@
 import type { AnswerFrame, StreamFrame } from '../../../protocol/daemon/frames.ts';
-import { cborProtocol, jsonProtocol } from '../../../protocol/daemon/handshake.ts';
+import { type cborProtocol, jsonProtocol } from '../../../protocol/daemon/handshake.ts';
 import type { FrameBatch } from '../clientLink.ts';
 import { compressedFrameOf, frameOf, opcode } from './frames.ts';
 
@@ -19,7 +19,7 @@ export interface Encoding {
 
 const jsonEncoding: Encoding = {
   isText: true,
-  encode: (frame) => Buffer.from(JSON.stringify(frame, bytesAsBase64)),
+  encode: (frame) => Buffer.from(JSON.stringify(withBase64(frame))),
   decode(message, bounds) {
     checkJson(message, bounds);
     return JSON.parse(message.toString('utf8')) as unknown;
@@ -33,9 +33,11 @@ export async function loadEncoding(protocol: typeof jsonProtocol | typeof cborPr
   return createCborEncoding();
 }
 
-function bytesAsBase64(_key: string, value: unknown): unknown {
-  if (!(value instanceof Uint8Array)) return value;
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64');
+/** What a terminal has printed; nothing else that is sent has bytes. */
+function withBase64(frame: object): object {
+  if (!('data' in frame) || !(frame.data instanceof Uint8Array)) return frame;
+  const { buffer, byteOffset, byteLength } = frame.data;
+  return { ...frame, data: Buffer.from(buffer, byteOffset, byteLength).toString('base64') };
 }
 
 const quote = 0x22;

@@ -126,18 +126,26 @@ export class FrameReader {
     const code = first & 0x0f;
     const isFinal = (first & 0x80) !== 0;
     const wrong = this.firstByteError(code, isFinal, first);
-    if (wrong !== undefined) return this.fail(protocolCode.protocolError, wrong);
+    if (wrong !== undefined) {
+      this.fail(protocolCode.protocolError, wrong);
+      return undefined;
+    }
     if (second === undefined) return undefined;
-    if ((second & 0x80) === 0) return this.fail(protocolCode.protocolError, 'A frame is not masked.');
+    if ((second & 0x80) === 0) {
+      this.fail(protocolCode.protocolError, 'A frame is not masked.');
+      return undefined;
+    }
     const short = second & 0x7f;
     if (code >= opcode.close && short > 125) {
-      return this.fail(protocolCode.protocolError, 'A control frame is longer than 125 bytes.');
+      this.fail(protocolCode.protocolError, 'A control frame is longer than 125 bytes.');
+      return undefined;
     }
     const start = short < 126 ? 2 : short === 126 ? 4 : 10;
     if (input.length < start) return undefined;
     const length = short < 126 ? short : short === 126 ? input.readUInt16BE(2) : lengthOf64(input);
     if (length === undefined || (start === 4 && length < 126) || (start === 10 && length < 65_536)) {
-      return this.fail(protocolCode.protocolError, 'The length of a frame is not written as it must be.');
+      this.fail(protocolCode.protocolError, 'The length of a frame is not written as it must be.');
+      return undefined;
     }
     if (input.length < start + 4) return undefined;
     const frame = { code, isFinal, length, mask: input.readUInt32BE(start), read: 0 };
@@ -264,9 +272,11 @@ export class FrameReader {
     try {
       const data = inflate(body, this.maxBytes);
       if (data !== undefined) return data;
-      return this.fail(protocolCode.tooBig, `A compressed message holds more than ${this.maxBytes} bytes.`);
+      this.fail(protocolCode.tooBig, `A compressed message holds more than ${this.maxBytes} bytes.`);
+      return undefined;
     } catch {
-      return this.fail(protocolCode.badText, 'A message cannot be decompressed.');
+      this.fail(protocolCode.badText, 'A message cannot be decompressed.');
+      return undefined;
     }
   }
 
@@ -296,7 +306,7 @@ export class FrameReader {
     this.fail(protocolCode.badText, 'A text is not UTF-8.');
   }
 
-  private fail(code: number, reason: string): undefined {
+  private fail(code: number, reason: string): void {
     this.end();
     this.handler.failed(code, reason);
   }

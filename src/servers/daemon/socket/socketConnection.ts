@@ -35,6 +35,8 @@ export interface SocketConnectionOptions {
   readonly monotonic: () => number;
 }
 
+/** As much as a socket gives at once; where it does there is more, of which libuv would give 31 times as much at once. */
+const fullReadBytes = 64 * 1024;
 /** What may come between our close frame and the client's, in bytes. */
 const maxBytesAfterClose = 256 * 1024;
 
@@ -225,6 +227,7 @@ export class SocketConnection {
       this.heardAt = this.options.monotonic();
       this.pingAt = undefined;
       this.spend(chunk.length);
+      if (chunk.length >= fullReadBytes) this.yieldTurn();
     } else {
       this.bytesAfterClose += chunk.length;
       // It has no end: the time that it has to read why runs out.
@@ -237,6 +240,14 @@ export class SocketConnection {
   private noteMessage(): void {
     if (!this.reader.isMidMessage) this.messageSince = undefined;
     else this.messageSince ??= this.options.monotonic();
+  }
+
+  /** Others come first: whoever sends without end is read once in a turn of the event loop. */
+  private yieldTurn(): void {
+    this.options.socket.pause();
+    setImmediate(() => {
+      if (this.holds.size === 0 && this.bytesAfterClose <= maxBytesAfterClose) this.options.socket.resume();
+    });
   }
 
   /** Slows a client down that sends more than it may on and on. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { toDisposable } from '../../../base/disposable.ts';
@@ -108,9 +108,12 @@ class Door implements SocketDoor {
     );
   }
 
-  handleUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // What node:http and node:https hand over is one.
-    const socket = duplex as Socket;
+    if (!(socket instanceof Socket)) {
+      socket.destroy();
+      return;
+    }
     socket.on('error', () => socket.destroy());
     const refusal = this.refusalFor(request);
     if (refusal !== undefined) {
@@ -190,7 +193,8 @@ class Door implements SocketDoor {
         this.refuse(socket, tooManyConnections);
         return;
       }
-      socket.once('close', share.leave);
+      const { leave } = share;
+      socket.once('close', leave);
     }
     const refusal = isGrpc ? this.grpcRefusal(share?.caller) : undefined;
     if (refusal !== undefined) {
