@@ -24,6 +24,8 @@ import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
 import { settleAgentRuns } from './runs/agentRunEvents.ts';
+import type { ContainerRunEngine } from './runs/containerRunEngine.ts';
+import { settleContainerRuns } from './runs/containerRunEvents.ts';
 import { RunManager } from './runs/runManager.ts';
 import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
@@ -102,6 +104,7 @@ export class Orchestrator {
   private readonly context: CoreContext;
   /** The one object that every manager reads. */
   private readonly limits: OrchestratorLimits = { ...defaultLimits };
+  private readonly containerRuns: ContainerRunEngine;
   private readonly keeper: SessionKeeper;
   private readonly meter: TerminalMeter;
   private readonly housekeeper: TerminalHousekeeper;
@@ -117,6 +120,7 @@ export class Orchestrator {
     const state = new StateMirror(store);
     const settle: ConstructorParameters<typeof EventLog>[0]['settle'] = (tx) => {
       settleAgentRuns(tx, clock.now());
+      settleContainerRuns(tx, state, dependencies.containers?.records, clock.now());
       settleSessions(tx, state, clock.now());
       settleTotals(tx, state);
     };
@@ -179,6 +183,7 @@ export class Orchestrator {
     const parts = { context: this.context, sessions, messages, runs, conversations, terminals, tasks };
     this.chat = new Chat({ ...parts, events: log });
     this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
+    this.containerRuns = this.runs.addContainers(this.containers);
     const { containerTaskPlaces: places } = dependencies;
     if (places !== undefined) {
       this.containerTasks = this.disposables.add(
@@ -291,6 +296,7 @@ export class Orchestrator {
     this._isReady = true;
     executor.open();
     this.containers.resume();
+    this.containerRuns.open();
     this.containerTasks?.resume();
     this.sessions.resumeClosing();
     this.keeper.watch();

@@ -124,7 +124,7 @@ export class FilesAccess implements OrchestratorAccess, Disposable {
 
   /** Of a container only with a core: its record has one reader. */
   async readStepOutput(run: SeenRun, step: number, skip: number): Promise<StepOutputPiece> {
-    const { containerId } = run.taskReport ?? {};
+    const containerId = run.steps[0]?.containerOutput?.containerId ?? run.taskReport?.containerId;
     if (containerId !== undefined) {
       throw new OrchestratorError(
         'FAILED_PRECONDITION',

@@ -113,7 +113,9 @@ async function followOutput(
     onLost: tellLost,
     onError: (error) => failure.reject(error),
   });
-  const hasShell = agentNameOf(run.request) === undefined && run.request.containerTaskId === undefined;
+  const { request } = run;
+  const isInContainer = request.containerTaskId !== undefined || request.engine === 'container';
+  const hasShell = agentNameOf(request) === undefined && !isInContainer;
   const show = async (): Promise<void> => {
     let copied = 0;
     for await (const report of access.followRun(run, signal)) {

@@ -41,6 +41,10 @@ export function reduceRun(run: Run, event: OrchestratorEvent): Run {
       const output = payload.taskOutputOf(data);
       return output === undefined ? run : withStep(run, data, (step) => growTaskOutput(step, output));
     }
+    case 'runner.container.output': {
+      const output = payload.containerOutputOf(data);
+      return output === undefined ? run : withStep(run, data, (step) => growContainerOutput(step, output));
+    }
     case 'runner.step.progress': {
       const progress = payload.shareOf(data, 'progress');
       return progress === undefined ? run : withStep(run, data, (step) => ({ ...step, progress }));
@@ -150,6 +154,16 @@ function growTaskOutput(step: RunStepState, output: NonNullable<RunStepState['ta
   const { taskOutput: known = { ...output, from: output.from, to: output.from } } = step;
   if (known.taskId !== output.taskId || output.to <= known.to) return step;
   return { ...step, taskOutput: { ...known, to: output.to } };
+}
+
+function growContainerOutput(
+  step: RunStepState,
+  output: NonNullable<RunStepState['containerOutput']>,
+): RunStepState {
+  const known = step.containerOutput;
+  if (known === undefined) return { ...step, containerOutput: output };
+  if (known.containerId !== output.containerId || output.to <= known.to) return step;
+  return { ...step, containerOutput: { ...known, to: output.to } };
 }
 
 function growText(step: RunStepState, to: number): RunStepState {

@@ -115,6 +115,8 @@ export interface RunStepState {
   readonly output?: StepOutput | undefined;
   /** With an agent: where its output stands in that task. */
   readonly taskOutput?: TaskStepOutput | undefined;
+  /** With the engine `container`: where its output stands in that container's record. */
+  readonly containerOutput?: ContainerStepOutput | undefined;
   /** With a coding agent: what it has said, in bytes of UTF-8; the text stands in the run's events. */
   readonly textBytes?: number | undefined;
   /** 0 to 1, as an agent reports it. */
@@ -129,6 +131,12 @@ export interface StepOutput {
 
 export interface TaskStepOutput {
   readonly taskId: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ContainerStepOutput {
+  readonly containerId: string;
   readonly from: number;
   readonly to: number;
 }

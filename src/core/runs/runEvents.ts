@@ -55,6 +55,13 @@ export interface RunEventData extends ContainerTaskEventData {
     readonly from: number;
     readonly to: number;
   };
+  /** With the engine `container`: its container has printed more. At most ten a second. */
+  'runner.container.output': {
+    readonly step: number;
+    readonly container_id: string;
+    readonly from: number;
+    readonly to: number;
+  };
   /** With an agent: how far it says it is, 0 to 1. */
   'runner.step.progress': {
     readonly step: number;

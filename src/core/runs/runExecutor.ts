@@ -5,9 +5,10 @@ import type { LogTransaction } from '../events/logTransaction.ts';
 import type { WorkerEvent, WorkerStatus } from '../ports/processHost.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
 import { overBreaks } from './overBreaks.ts';
+import { isContainerRun } from './containerRunEvents.ts';
 import { reduceRun } from './reducer.ts';
 import { agentNameOf, isRunEnded, type Run } from './run.ts';
-import { RunQueue } from './runQueue.ts';
+import { RunQueue, type RunStarter } from './runQueue.ts';
 import { appendRunEnd, hostLostEnd, type RunEnd } from './runEnd.ts';
 import type { RunEngine } from './runEngine.ts';
 import { isTaskRun, RunWorkers } from './runWorkers.ts';
@@ -30,7 +31,7 @@ interface WorkerLink {
  * Carries runs out: gives each, in order, a worker when there is room; takes in what it reports; escalates an abort;
  * and ends the run where its worker cannot. Nothing of it needs to survive: the store and the process host know all.
  */
-export class RunExecutor implements RunEngine, Disposable {
+export class RunExecutor implements RunEngine, RunStarter, Disposable {
   /** What they are started with. */
   readonly workers: RunWorkers;
   /** Who waits for a worker, and who is next. */
@@ -48,6 +49,7 @@ export class RunExecutor implements RunEngine, Disposable {
     this.terminals = terminals;
     this.workers = new RunWorkers(context);
     this.queue = new RunQueue(context);
+    this.queue.addStarter(this);
     this.ingest = new WorkerIngest(context, terminals.reconciler, {
       onRunEnded: (run) => this.runEnded(run),
       onWorkerExited: (id) => void this.release(id),
@@ -64,9 +66,9 @@ export class RunExecutor implements RunEngine, Disposable {
     return [...this.links.values()].filter((link) => link.phase !== 'ended').length;
   }
 
-  /** Everything that no agent carries out. */
+  /** What has a worker: neither an agent's nor a container's. */
   owns(run: Run): boolean {
-    return agentNameOf(run.request) === undefined;
+    return agentNameOf(run.request) === undefined && !isContainerRun(run);
   }
 
   prepare(tx: LogTransaction, run: Run): Run {
@@ -96,10 +98,7 @@ export class RunExecutor implements RunEngine, Disposable {
     for (const run of this.context.state.liveRuns.values()) {
       if (isTaskRun(run) && this.canStart(run)) this.begin(run);
     }
-    this.queue.fill(
-      (run) => this.canStart(run),
-      (run) => this.begin(run),
-    );
+    this.queue.fill();
   }
 
   /** Asks the run's worker to abort; a run without one is cancelled at once. Errors: those of the store. */
@@ -203,13 +202,14 @@ export class RunExecutor implements RunEngine, Disposable {
     this.links.clear();
   }
 
-  private canStart(run: Run): boolean {
+  canStart(run: Run): boolean {
+    if (!this.isOpen || this.isDisposed) return false;
     // The timer: it could not be started, and this could not be stored yet.
     if (this.links.has(run.id) || this.timers.has(finishKey(run.id))) return false;
     return run.status === 'queued' && this.owns(run);
   }
 
-  private begin({ id }: Run): void {
+  begin({ id }: Run): void {
     this.links.set(id, { id, phase: 'connecting' });
     void this.launch(id);
   }

@@ -1,6 +1,7 @@
 import { type Disposable, DisposableStore } from '../../base/disposable.ts';
 import { Emitter, type Event } from '../../base/emitter.ts';
 import { OrchestratorError } from '../../base/errors.ts';
+import type { ContainerManager } from '../containers/containerManager.ts';
 import type { CoreContext } from '../context.ts';
 import type { LogTransaction } from '../events/logTransaction.ts';
 import type { RunFilter } from '../ports/store.ts';
@@ -12,6 +13,7 @@ import { requestKeyMs } from '../requestKeys.ts';
 import { checkInteger } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
 import { AgentRunEngine } from './agentRunEngine.ts';
+import { ContainerRunEngine } from './containerRunEngine.ts';
 import { isRunEnded, type Run, type RunRequest } from './run.ts';
 import { appendRunEvent } from './runEnd.ts';
 import type { RunEngine } from './runEngine.ts';
@@ -37,7 +39,8 @@ export class RunManager implements Disposable {
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
   private readonly terminals: PtyManager;
-  private readonly engines: readonly RunEngine[];
+  private readonly engines: RunEngine[];
+  private containers: ContainerManager | undefined;
   private readonly disposables = new DisposableStore();
 
   constructor(context: CoreContext, sessions: SessionManager, terminals: PtyManager, tasks: TaskManager) {
@@ -58,6 +61,16 @@ export class RunManager implements Disposable {
         }
       }),
     );
+  }
+
+  /** From now on runs can be carried out in containers. @returns their engine, to be opened at start-up. */
+  addContainers(containers: ContainerManager): ContainerRunEngine {
+    this.containers = containers;
+    const engine = new ContainerRunEngine(this.context, containers, this.executor.queue);
+    this.disposables.add(engine);
+    this.executor.queue.addStarter(engine);
+    this.engines.push(engine);
+    return engine;
   }
 
   /** Runs that do not wait for their turn. */
@@ -216,7 +229,7 @@ export class RunManager implements Disposable {
     const { idempotencyKey: key } = request;
     const known = this.findByKey(key);
     if (known !== undefined) return known;
-    const checked = await checkRunRequest(request, this.context, this.sessions);
+    const checked = await checkRunRequest(request, this.context, this.sessions, this.containers);
     const { log, clock } = this.context;
     const run = log.commit((tx) => {
       // Another request with the key may have come while we looked at the disk.

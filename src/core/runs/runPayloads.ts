@@ -1,4 +1,4 @@
-import type { RunnerResult, RunStepMode, StepOutput, TaskStepOutput } from './run.ts';
+import type { ContainerStepOutput, RunnerResult, RunStepMode, StepOutput, TaskStepOutput } from './run.ts';
 import type { StepExecutionResult } from './runEvents.ts';
 
 /**
@@ -71,6 +71,14 @@ export function taskOutputOf(data: Data): TaskStepOutput | undefined {
   const to = countOf(data, 'to');
   if (taskId === undefined || from === undefined || to === undefined || to < from) return undefined;
   return { taskId, from, to };
+}
+
+export function containerOutputOf(data: Data): ContainerStepOutput | undefined {
+  const containerId = textOf(data, 'container_id');
+  const from = countOf(data, 'from');
+  const to = countOf(data, 'to');
+  if (containerId === undefined || from === undefined || to === undefined || to < from) return undefined;
+  return { containerId, from, to };
 }
 
 /** From 0 to 1. */

@@ -8,6 +8,11 @@ import { isTaskRun } from './runWorkers.ts';
 /** What goes first; the lower, the sooner. */
 export const priorities: Readonly<Record<RunPriority, number>> = { critical: 0, high: 1, medium: 2, low: 3 };
 
+export interface RunStarter {
+  canStart(run: Run): boolean;
+  begin(run: Run): void;
+}
+
 interface Place {
   readonly sessionId: string;
   /** Runs of one lane go one after the other. */
@@ -25,6 +30,7 @@ export class RunQueue implements Disposable {
   /** The order of those that wait has changed; changes of one turn are told once. */
   readonly onDidChange: Event<void>;
   private readonly context: CoreContext;
+  private readonly starters: RunStarter[] = [];
   private readonly places = new Map<string, Place>();
   private readonly disposables = new DisposableStore();
   private readonly changed: Emitter<void>;
@@ -55,20 +61,27 @@ export class RunQueue implements Disposable {
     return this.positions().get(id);
   }
 
-  /** Gives places to those that are next, as far as there is room. `canStart` false: passed by for now. */
-  fill(canStart: (run: Run) => boolean, start: (run: Run) => void): void {
+  /** Whoever begins runs that have got a place. */
+  addStarter(starter: RunStarter): void {
+    this.starters.push(starter);
+  }
+
+  /** Gives places to those that are next, as far as there is room; passes by what nobody can begin now. */
+  fill(): void {
     const { state, limits } = this.context;
     for (const id of [...this.positions().keys()]) {
       if (this.places.size >= limits.maxConcurrentRuns) return;
       const run = state.liveRuns.get(id);
-      if (run === undefined || this.places.has(id) || !canStart(run)) continue;
+      if (run === undefined || this.places.has(id)) continue;
+      const starter = this.starters.find((candidate) => candidate.canStart(run));
+      if (starter === undefined) continue;
       const taken = [...this.places.values()];
       const lane = laneOf(run);
       if (lane !== undefined && taken.some((place) => place.lane === lane)) continue;
       const sessions = new Set(taken.map(({ sessionId }) => sessionId));
       if (!sessions.has(run.sessionId) && sessions.size >= limits.maxActiveSessions) return;
       this.take(run);
-      start(run);
+      starter.begin(run);
     }
   }
 

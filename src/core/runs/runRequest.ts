@@ -1,4 +1,6 @@
 import { OrchestratorError } from '../../base/errors.ts';
+import { containerParts } from '../containers/containerContext.ts';
+import type { ContainerManager } from '../containers/containerManager.ts';
 import type { CoreContext } from '../context.ts';
 import { checkDirectory, resolveShell } from '../environmentChecks.ts';
 import type { Session } from '../sessions/session.ts';
@@ -12,6 +14,7 @@ import {
   engineOfSession,
   resolveAgentProgram,
 } from './codingAgents.ts';
+import { containerEngine } from './containerRunEvents.ts';
 import { parseTask } from './parseTask.ts';
 import { agentNameOf, type RunRequest } from './run.ts';
 import { priorities } from './runQueue.ts';
@@ -34,12 +37,13 @@ export interface CheckedRun {
 /**
  * Checks everything that can be known to be wrong before a run is written down. Errors: `task_empty`,
  * `invalid_request`, `session_not_found`, `session_closed`, `directory_missing`, `shell_missing`, `program_missing`,
- * `permission_denied`, `agent_not_found`, `disk_full` (where the session has to be made).
+ * `permission_denied`, `agent_not_found`, `container_engine_missing`, `disk_full` (where the session has to be made).
  */
 export async function checkRunRequest(
   request: RunRequest,
   context: CoreContext,
   sessions: SessionManager,
+  containers: Pick<ContainerManager, 'ready'> | undefined,
 ): Promise<CheckedRun> {
   const { environment } = context;
   checkRunFields(request);
@@ -47,7 +51,8 @@ export async function checkRunRequest(
   const engine = request.engine ?? (named === undefined ? 'shell' : engineOfSession(named));
   const agentName = agentNameOf({ ...request, engine });
   const codingAgent = codingAgentOf({ ...request, engine });
-  if (agentName === undefined && codingAgent === undefined && engine !== 'shell') throw unknownEngine(engine);
+  const isKnown = agentName !== undefined || codingAgent !== undefined || engine === containerEngine;
+  if (!isKnown && engine !== 'shell') throw unknownEngine(engine);
   const commands = commandsOf(request, engine !== 'shell');
   const cwd = request.cwd ?? named?.cwd ?? environment.defaultDirectory();
   const finish = async (directory: string, found: Partial<RunRequest>): Promise<CheckedRun> => {
@@ -55,6 +60,12 @@ export async function checkRunRequest(
     // It may have been closed while we looked at the disk.
     return { session: sessions.getOpen(id), request: { ...request, ...found, sessionId: id }, commands };
   };
+  if (engine === containerEngine) {
+    checkImage(request, named);
+    if (containers === undefined) containerParts(context);
+    await containers?.ready();
+    return finish(cwd, { engine, cwd });
+  }
   if (agentName !== undefined) {
     checkAgent(context, agentName);
     // The agent may work on another machine: whether the directory is there, only it can tell.
@@ -70,9 +81,18 @@ export async function checkRunRequest(
   return finish(cwd, { cwd, shell: await resolveShell(environment, request.shell, env, cwd) });
 }
 
+/** Error: `invalid_request`. */
+function checkImage({ metadata = {} }: RunRequest, session: Session | undefined): void {
+  const image = metadata['image'] ?? session?.image;
+  if (typeof image === 'string' && image !== '') return;
+  throw invalidRequest(
+    'There is no image to make the container of. Give the session one, or name it as "image" in the metadata of the task.',
+  );
+}
+
 function unknownEngine(engine: string): OrchestratorError {
   return invalidRequest(
-    `There is no engine "${engine}". Use "shell", ${Object.keys(codingAgents).join(', ')}, or "agent:" and the ` +
+    `There is no engine "${engine}". Use "shell", "container", ${Object.keys(codingAgents).join(', ')}, or "agent:" and the ` +
       "agent's name.",
   );
 }

@@ -30,7 +30,8 @@ export function resultFromState(run: Run, outcome: RunOutcome): RunnerResult {
 }
 
 function runnerStep(step: RunStepState, outcome: RunOutcome, engine: string): RunnerStep {
-  const { output, taskOutput } = step;
+  const { output, taskOutput, containerOutput } = step;
+  const place = output ?? taskOutput ?? containerOutput;
   return {
     step_index: step.index,
     plan: '',
@@ -41,8 +42,9 @@ function runnerStep(step: RunStepState, outcome: RunOutcome, engine: string): Ru
       duration_ms: step.durationMs ?? null,
       terminal_id: output?.terminalId ?? null,
       ...(taskOutput === undefined ? {} : { task_id: taskOutput.taskId }),
-      output_from: output?.from ?? taskOutput?.from ?? null,
-      output_to: output?.to ?? taskOutput?.to ?? null,
+      ...(containerOutput === undefined ? {} : { container_id: containerOutput.containerId }),
+      output_from: place?.from ?? null,
+      output_to: place?.to ?? null,
       outcome: step.status === 'running' ? outcome : step.status,
     },
     reflection: null,

@@ -1,8 +1,9 @@
+import type { ContainerOutput } from '../containers/containerOutput.ts';
 import type { EventLog } from '../events/eventLog.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
 import { PlainText } from '../terminals/plainText.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
-import { countOf, outputOf, taskOutputOf, textOf } from './runPayloads.ts';
+import { containerOutputOf, countOf, outputOf, taskOutputOf, textOf } from './runPayloads.ts';
 import { stepTextType } from './stepText.ts';
 
 const pieceBytes = 256 * 1024;
@@ -11,6 +12,8 @@ export interface RunTextSource {
   readonly events: EventLog;
   readonly terminals: PtyManager;
   readonly tasks: TaskManager;
+  /** Without it, what is printed in containers is left out. */
+  readonly containers?: { readonly output: Pick<ContainerOutput, 'follow'> } | undefined;
 }
 
 /**
@@ -25,13 +28,24 @@ export async function* runText(
   signal?: AbortSignal,
 ): AsyncGenerator<string, void, undefined> {
   const plain = new PlainText();
-  /** By step: how far its output was read. */
+  /** By step: how far its output was read. What runs in a container has one step. */
   const positions = new Map<number, number>();
   for await (const { type, data } of source.events.follow({ after, runId, signal })) {
     if (type === 'response.completed' || type === 'response.failed') break;
     if (type === stepTextType) {
       const text = plain.push(new TextEncoder().encode(textOf(data, 'text') ?? ''));
       if (text !== '') yield text;
+      continue;
+    }
+    const inContainer = type === 'runner.container.output' ? containerOutputOf(data) : undefined;
+    if (inContainer !== undefined && source.containers !== undefined) {
+      const from = positions.get(1) ?? 0;
+      // All that there is by now: the next events may then have nothing new to say.
+      for await (const piece of source.containers.output.follow(inContainer.containerId, { from })) {
+        positions.set(1, piece.offset + piece.data.length);
+        const text = plain.push(piece.data);
+        if (text !== '') yield text;
+      }
       continue;
     }
     // The end of a step tells the last of its output in its result.

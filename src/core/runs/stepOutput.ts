@@ -54,7 +54,7 @@ export async function readStepOutput(
     const data = readStepText(places.events, run.id, step, { from: skip, maxBytes });
     return { position: skip, data, total: textBytes };
   }
-  const { containerId } = run.taskReport ?? {};
+  const containerId = state.containerOutput?.containerId ?? run.taskReport?.containerId;
   if (containerId !== undefined && places.containers !== undefined)
     return await containerPiece(places.containers.output, containerId, skip, maxBytes);
   return { position: skip, data: new Uint8Array(), total: 0 };
