@@ -54,7 +54,7 @@ beforeAll(async () => {
     },
     logger: nullLogger,
   });
-  table = attacks({ token: stolen, jwtSecret, publicKey, rsa: rsa.privateKey }).filter(
+  table = attacks({ token: stolen, jwtSecret, publicKey }).filter(
     ({ needsSocket }) => hasSocketDoor || needsSocket !== true,
   );
 });
