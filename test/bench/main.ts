@@ -13,6 +13,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   editor: async () => (await import('./editor.bench.ts')).benchEditor(),
   grpc: async () => (await import('./grpc.bench.ts')).benchGrpc(),
   fanout: async () => (await import('./fanout.bench.ts')).benchFanout(),
+  sse: async () => (await import('./sse.bench.ts')).benchSse(),
   containers: async () => (await import('./containers.bench.ts')).benchContainers(),
   containerStarts: async () => (await import('./containerStarts.bench.ts')).benchContainerStarts(),
   activation: async () => (await import('./activation.bench.ts')).benchActivation(),

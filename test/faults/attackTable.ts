@@ -1,5 +1,5 @@
 // What somebody without a right token, or with the right one in the wrong place, may send to the daemon's port.
-import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createHmac, generateKeyPairSync } from 'node:crypto';
 
 export interface Secrets {
   /** The right token, which a few attacks hold and still must not get through with. */
@@ -7,7 +7,6 @@ export interface Secrets {
   readonly jwtSecret: string;
   /** PEM. */
   readonly publicKey: string;
-  readonly rsa: KeyObject;
 }
 
 export interface Attack {

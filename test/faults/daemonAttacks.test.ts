@@ -59,7 +59,7 @@ beforeAll(async () => {
     onUpgrade: (request, socket, head) => sockets.handleUpgrade(request, socket, head),
     logger: nullLogger,
   });
-  table = attacks({ token: stolen, jwtSecret, publicKey, rsa: rsa.privateKey });
+  table = attacks({ token: stolen, jwtSecret, publicKey });
 });
 
 afterAll(async () => {

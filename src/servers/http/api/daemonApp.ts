@@ -52,7 +52,8 @@ async function answer(context: Context<HttpEnv>, route: ApiRoute): Promise<Respo
     json,
     requestId: requestIdOf(req.header('idempotency-key')),
   });
-  if (result === alreadyAnswered) return RESPONSE_ALREADY_SENT;
+  // A new one each time: headers for allowed pages are added to what is returned.
+  if (result === alreadyAnswered) return new Response(null, RESPONSE_ALREADY_SENT);
   if (result instanceof Response) return result;
   return Response.json(result, { status: route.status, headers: { 'Cache-Control': 'no-store' } });
 }

@@ -25,7 +25,6 @@ export const registration = z.object({
 export type Registration = Omit<z.infer<typeof registration>, 'apiKey'>;
 
 export const heartbeatStatus = z.enum(['active', 'idle', 'busy']);
-export const metricsText = anyRecord;
 
 export const registeredDaemon = z.object({
   ...daemonInfo.shape,

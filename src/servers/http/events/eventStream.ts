@@ -43,6 +43,8 @@ const streamHeaders = {
 } as const;
 /** How long a browser waits before it comes back, in milliseconds. */
 const retryMs = 3_000;
+/** What is smaller on average is copied into one piece: each piece costs about as much as copying this many bytes. */
+const copiedBytes = 8 * 1024;
 const keepAlive = Buffer.from(': keep-alive\n\n');
 /** Of use to whoever asked over a WebSocket; here there was one question, and what it began is the answer. */
 const unsaid: ReadonlySet<AnswerFrame['type']> = new Set([
@@ -172,16 +174,21 @@ class Writer implements ClientLink, EventStream {
   }
 
   private flush(): void {
-    const { waiting } = this;
-    const [first] = waiting;
-    if (this.state !== 'open' || first === undefined) return;
-    const bytes = waiting.length === 1 ? first : Buffer.concat(waiting, this.waitingBytes);
+    const { waiting, waitingBytes, outgoing } = this;
+    if (this.state !== 'open' || waitingBytes === 0) return;
     this.waiting = [];
     this.waitingBytes = 0;
     this.hasSpoken = true;
-    if (this.outgoing.write(bytes) || this.isFull) return;
+    let hasRoom: boolean;
+    if (waitingBytes / waiting.length < copiedBytes) {
+      hasRoom = outgoing.write(waiting.length === 1 ? waiting[0] : Buffer.concat(waiting, waitingBytes));
+    } else {
+      // Node gathers them until the end of this tick; the last one's answer is that of all.
+      hasRoom = waiting.map((bytes) => outgoing.write(bytes)).at(-1) === true;
+    }
+    if (hasRoom || this.isFull) return;
     this.isFull = true;
-    this.stalledTimer = setTimeout(() => this.outgoing.destroy(), this.options.limits.stalledMs).unref();
+    this.stalledTimer = setTimeout(() => outgoing.destroy(), this.options.limits.stalledMs).unref();
   }
 
   private takeMore(): void {
