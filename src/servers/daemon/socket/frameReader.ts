@@ -37,6 +37,8 @@ interface Frame {
 const noBytes = Buffer.alloc(0);
 /** How a message's room grows; never by what a header only claims. */
 const firstRoomBytes = 4_096;
+/** A close frame is looked for behind so many others at most. */
+const maxDiscardedFrames = 1_000;
 /** A message may come in one fragment more for each so many bytes. */
 const bytesPerFragment = 4_096;
 
@@ -54,6 +56,7 @@ export class FrameReader {
   private isHeld = false;
   private isEnded = false;
   private isReading = false;
+  private framesLeft = Number.POSITIVE_INFINITY;
   private frame: Frame | undefined;
   /** The control frame under way. */
   private readonly control = Buffer.alloc(125);
@@ -95,9 +98,10 @@ export class FrameReader {
     this.read();
   }
 
-  /** Only control frames are told from now on; messages are let go as they come. */
+  /** Only control frames are told from now on, and messages let go as they come; after some frames nothing is. */
   discard(): void {
     this.maxBytes = -1;
+    this.framesLeft = maxDiscardedFrames;
     if (this.message !== 0) this.skip();
   }
 
@@ -150,6 +154,11 @@ export class FrameReader {
     if (input.length < start + 4) return undefined;
     const frame = { code, isFinal, length, mask: input.readUInt32BE(start), read: 0 };
     this.input = input.subarray(start + 4);
+    this.framesLeft -= 1;
+    if (this.framesLeft < 0) {
+      this.end();
+      return undefined;
+    }
     if (code < opcode.close && !this.beginFragment(frame, (first & 0x40) !== 0)) return undefined;
     return frame;
   }
