@@ -27,8 +27,15 @@ describe('taskOf', () => {
     expect(taskOf({ ...nothing, task: '', shell: 'fish' }).shell).toBe('fish');
   });
 
+  it('gives another engine its task as it is', () => {
+    const engine = 'claude-code';
+    expect(taskOf({ ...nothing, engine, words: ['fix', "it's broken"] }).task).toBe("fix it's broken");
+    expect(taskOf({ ...nothing, engine, task: 'a\nb' })).toMatchObject({ task: 'a\nb', commands: undefined });
+  });
+
   it.each([
     ['nothing', nothing],
+    ['steps for an engine that has none', { ...nothing, engine: 'codex', steps: ['a'] }],
     ['two ways', { ...nothing, words: ['a'], task: 'b' }],
     ['words for a shell that quotes otherwise', { ...nothing, words: ['a'], shell: '/usr/bin/fish' }],
   ])('refuses %s', (_name, source) => {

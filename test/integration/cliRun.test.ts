@@ -2,7 +2,9 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Run } from '../../src/core/runs/run.ts';
 import { waitUntil } from '../harness/processes.ts';
+import { makeFakeAgent } from './agentHarness.ts';
 import { buildProduct, CliFixture, node } from './cliHarness.ts';
 
 let dist: string;
@@ -20,6 +22,31 @@ describe('orchestrator run', () => {
     expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 3, stdout: 'hi\n', stderr: '' });
     expect(cli.leftovers()).toEqual([]);
     expect(cli.hostPid()).toBeUndefined();
+  });
+
+  it('prints what a coding agent says, and why it failed', async () => {
+    await using cli = new CliFixture(dist);
+    using agent = makeFakeAgent();
+    const { env } = agent;
+    const run = ['run', '--engine', 'claude-code'];
+    const { code, stdout, stderr } = await cli.run([...run, '--', 'hello', 'there'], { env });
+    expect({ code, stdout: stdout.toString(), stderr }).toEqual({
+      code: 0,
+      stdout: 'You said: hello there\n',
+      stderr: '',
+    });
+    const failed = await cli.run([...run, '--task', 'nothing'], { env });
+    expect(failed.code).not.toBe(0);
+    expect(failed.stderr).toContain('Claude Code ended with exit code 3 without a result.');
+    const missing = await cli.run([...run, '--task', 'x'], { env: { PATH: '/usr/bin:/bin' } });
+    expect(missing.code).not.toBe(0);
+    expect(missing.stderr).toContain('npm install -g @anthropic-ai/claude-code');
+    const { runs } = await cli.json(['ps', '--all']);
+    const said = (runs as Run[]).find(({ request }) => request.task === 'hello there');
+    const logs = await cli.run(['logs', said?.id ?? '']);
+    expect(logs).toMatchObject({ code: 0, stderr: '' });
+    expect(logs.stdout.toString()).toContain('You said: hello there');
+    expect(cli.leftovers()).toEqual([]);
   });
 
   it('keeps every byte of the output', async () => {
