@@ -31,7 +31,7 @@ import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
 import { SessionKeeper } from './sessions/sessionKeeper.ts';
 import { SessionManager } from './sessions/sessionManager.ts';
-import { readStatistics, settleTotals, type Statistics } from './statistics.ts';
+import { type Activity, readStatistics, settleTotals, type Statistics } from './statistics.ts';
 import { releaseTasks } from './tasks/taskChanges.ts';
 import { TaskManager } from './tasks/taskManager.ts';
 import { PtyManager } from './terminals/ptyManager.ts';
@@ -64,14 +64,6 @@ export interface OrchestratorDependencies {
   readonly ids: IdSource;
   readonly logger: Logger;
   readonly limits?: Partial<OrchestratorLimits> | undefined;
-}
-
-export interface Activity {
-  /** Runs that have a worker, or are being given one. */
-  readonly runningRuns: number;
-  readonly liveTerminals: number;
-  /** Runs that wait for their turn. */
-  readonly queuedRuns: number;
 }
 
 const retryDelayMs = 2_000;

@@ -3,6 +3,14 @@ import type { StateMirror } from './events/stateMirror.ts';
 import type { StoreTotals } from './ports/store.ts';
 import { isRunEnded, type Run } from './runs/run.ts';
 
+export interface Activity {
+  /** Runs that have a worker, or are being given one. */
+  readonly runningRuns: number;
+  readonly liveTerminals: number;
+  /** Runs that wait for their turn. */
+  readonly queuedRuns: number;
+}
+
 /** What the orchestrator does, and has done over the life of its store. */
 export interface Statistics {
   /** Sessions with a run that runs or waits. */

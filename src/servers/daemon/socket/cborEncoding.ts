@@ -1,5 +1,5 @@
 import { decode, encode, Tokenizer } from 'cborg';
-import { type Encoding, type MessageBounds, tooMuch } from './encodings.ts';
+import { type Encoding, type MessageBounds, tooMuch } from './encoding.ts';
 
 /** Items, a break included, so that an endless list is counted too. */
 class BoundedTokenizer extends Tokenizer {

@@ -1,21 +1,8 @@
 import type { AnswerFrame, StreamFrame } from '../../../protocol/daemon/frames.ts';
 import { type cborProtocol, jsonProtocol } from '../../../protocol/daemon/handshake.ts';
 import type { FrameBatch } from '../clientLink.ts';
+import { type Encoding, type MessageBounds, tooMuch } from './encoding.ts';
 import { compressedFrameOf, frameOf, opcode } from './frames.ts';
-
-/** What a message may be made of: see `SocketLimits`. */
-export interface MessageBounds {
-  readonly maxDepth: number;
-  readonly maxValues: number;
-}
-
-/** How a frame of the daemon is written as a message. */
-export interface Encoding {
-  readonly isText: boolean;
-  encode(frame: object): Uint8Array;
-  /** @throws Error for what is none of it, or over the bounds. */
-  decode(message: Buffer, bounds: MessageBounds): unknown;
-}
 
 const jsonEncoding: Encoding = {
   isText: true,
@@ -79,10 +66,6 @@ function checkJson(message: Buffer, { maxDepth, maxValues }: MessageBounds): voi
     }
     if (depth > maxDepth || values > maxValues) throw tooMuch({ maxDepth, maxValues });
   }
-}
-
-export function tooMuch({ maxDepth, maxValues }: MessageBounds): RangeError {
-  return new RangeError(`A message may have ${maxValues} values, and be ${maxDepth} deep.`);
 }
 
 /** Ready to be sent as they are, to every client of the same encoding. */
