@@ -1,23 +1,19 @@
 // The daemon of a window, from its view; and another daemon, whose sessions show in this window.
-import { rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, createConnection } from 'node:net';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createWebSocketStream, WebSocketServer } from 'ws';
 import { waitUntil } from '../harness/processes.ts';
 import { buildProduct, CliFixture, type RunningCli } from '../integration/cliHarness.ts';
 import { Studio } from './studio.ts';
-
-const token = 'token-of-the-other-daemon';
 
 let dist: string;
 let studio: Studio;
 let cli: CliFixture;
 let serving: RunningCli;
-let door: Server;
+/** Of the other daemon. */
 let doorUrl: string;
+let token: string;
 beforeAll(async () => {
   dist = buildProduct();
   studio = await Studio.open({
@@ -25,14 +21,13 @@ beforeAll(async () => {
     userSettings: { 'orchestrator.daemon.port': 0 },
   });
   cli = new CliFixture(dist);
-  serving = await serve();
-  door = openWebSocketDoor(join(cli.stateDir, 'grpc.sock'));
-  await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
-  doorUrl = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
+  serving = cli.start(['serve', '--json', '--http', '127.0.0.1:0'], { env: env() });
+  await serving.shows('"ready":true');
+  const { http } = JSON.parse(serving.stdout.toString()) as { http: { url: string; tokenFile: string } };
+  doorUrl = http.url;
+  token = readFileSync(http.tokenFile, 'utf8').trim();
 });
 afterAll(async () => {
-  door.close();
-  door.closeAllConnections();
   await studio[Symbol.asyncDispose]();
   await cli[Symbol.asyncDispose]();
   rmSync(dist, { recursive: true, force: true });
@@ -40,37 +35,6 @@ afterAll(async () => {
 
 /** Of the same user as the editor, with the same runtime folder. */
 const env = (): Record<string, string> => ({ XDG_RUNTIME_DIR: join(studio.server.home, 'r') });
-
-async function serve(): Promise<RunningCli> {
-  const started = cli.start(['serve', '--http', '127.0.0.1:0'], { env: env() });
-  await started.shows(/gRPC: unix:[^]*HTTP: http/);
-  return started;
-}
-
-/** Another machine's port, as it were: WebSockets with the token, each a connection to that orchestrator's gRPC. */
-function openWebSocketDoor(socketPath: string): Server {
-  const server = createServer((_, response) => response.writeHead(404).end());
-  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'orchestrator.grpc.v1' });
-  server.on('upgrade', (request, socket, head) => {
-    if (request.headers.authorization !== `Bearer ${token}`) {
-      socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n');
-      return;
-    }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const stream = createWebSocketStream(webSocket);
-      const grpc = createConnection(socketPath);
-      for (const [one, other] of [
-        [stream, grpc],
-        [grpc, stream],
-      ] as const) {
-        one.on('error', () => other.destroy());
-        one.once('close', () => other.destroy());
-        one.pipe(other);
-      }
-    });
-  });
-  return server;
-}
 
 /** The view's own document; that of the run panel would be another. */
 const view = (): FrameLocator =>

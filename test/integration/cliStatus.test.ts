@@ -37,7 +37,9 @@ async function here(cwd: string, ...args: string[]): Promise<Record<string, unkn
 }
 
 async function serve(...flags: string[]): Promise<void> {
-  await cli.start(['serve', ...flags], { env: env() }).shows(/Ready[^]*gRPC: unix:[^]*(?:HTTP: |$)/);
+  await cli
+    .start(['serve', ...flags], { env: env() })
+    .shows(/Ready[^]*gRPC: unix:[^]*(?:HTTP and WebSocket: |$)/);
 }
 
 describe('orchestrator status', () => {
@@ -51,7 +53,7 @@ describe('orchestrator status', () => {
   });
 
   it('counts over gRPC where there is no daemon', async () => {
-    await serve();
+    await serve('--no-http');
     const { code, stdout } = await cli.run(['status'], { env: env() });
     expect(code).toBe(0);
     expect(stdout.toString()).toMatch(/^Served by +orchestrator serve \(pid \d+\)$/m);
@@ -61,7 +63,7 @@ describe('orchestrator status', () => {
 
   it('finds the orchestrator of the folder, the deepest, and forgets one that was killed', async () => {
     const serving = cli.start(['serve', '--http', '127.0.0.1:0'], { env: env() });
-    const [, url] = /HTTP: (http:\S+),/.exec(await serving.shows(/HTTP: http/)) ?? [];
+    const [, url] = /WebSocket: (http:\S+),/.exec(await serving.shows(/WebSocket: http/)) ?? [];
     const deep = join(cli.root, 'packages', 'api');
     mkdirSync(deep, { recursive: true });
     const found = await here(deep, 'status');

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { SubsystemState } from '../../servers/daemon/daemonStatus.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { type Core, openCore } from '../composition.ts';
@@ -36,13 +37,15 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
   try {
     const grpc = grpcSettings(options.grpc, stateDir);
     const http = httpSettings(options.http);
+    let grpcState: SubsystemState = { status: 'stopped' };
     if (grpc !== undefined) {
       const door = await openGrpc(context, core, grpc);
       doors.push(door);
       core.announce({ grpc: { state: 'open', socket: door.socket } });
+      grpcState = { status: 'running', detail: `unix:${door.socket}` };
     }
     if (http !== undefined) {
-      const door = await openDaemon(context, core, http);
+      const door = await openDaemon(context, core, http, grpcState);
       doors.push(door);
       core.announce({ http: { url: door.url } });
     }
@@ -120,9 +123,11 @@ async function openDaemon(
   { logger, stateDir }: CommandContext,
   { orchestrator }: Core,
   settings: HttpSettings,
+  grpc: SubsystemState,
 ): Promise<Door & { readonly url: string }> {
   const { openDaemonDoor } = await import('../../servers/daemon/door.ts');
-  const door = await openDaemonDoor({ ...settings, orchestrator, stateDir, version, logger });
+  const subsystems = (): { readonly grpc: SubsystemState } => ({ grpc });
+  const door = await openDaemonDoor({ ...settings, orchestrator, stateDir, version, subsystems, logger });
   const { url, tokenPath, isWantedPort } = door;
   return {
     url,

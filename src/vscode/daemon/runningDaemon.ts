@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
 import type { Logger } from '../../base/logger.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
+import { grpcSocketPath } from '../../processHost/paths.ts';
 import type { DaemonStatus } from '../../protocol/daemon/shapes.ts';
+import type { SubsystemState } from '../../servers/daemon/daemonStatus.ts';
 
 /** The daemon's door while it is open, as the window uses it. */
 export interface RunningDaemon {
@@ -36,5 +39,9 @@ const stopTimeoutMs = 1_000;
 export async function openDaemon(options: OpenDaemonOptions): Promise<RunningDaemon> {
   // Loaded by those who start it only.
   const { openDaemonDoor } = await import('../../servers/daemon/door.ts');
-  return openDaemonDoor({ ...options, stopTimeoutMs });
+  const socket = grpcSocketPath(options.stateDir);
+  const subsystems = (): { readonly grpc: SubsystemState } => ({
+    grpc: existsSync(socket) ? { status: 'running', detail: `unix:${socket}` } : { status: 'stopped' },
+  });
+  return openDaemonDoor({ ...options, subsystems, stopTimeoutMs });
 }
