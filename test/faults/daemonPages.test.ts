@@ -1,25 +1,18 @@
 // Web pages of others in a real browser, which try what a page can try at the daemon's port.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { nullLogger } from '../../src/base/logger.ts';
-import { type HttpServer, startHttpServer } from '../../src/servers/http/httpServer.ts';
 import { Browser } from '../harness/browser.ts';
+import { startDaemon, type TestDaemon } from '../harness/daemon.ts';
 import { waitUntil } from '../harness/processes.ts';
-import { createDaemonDouble, type DaemonDouble } from '../integration/daemonDouble.ts';
 
-let stateDir: string;
-let daemon: DaemonDouble;
-let server: HttpServer;
-let token: string;
+let daemon: TestDaemon;
+/** Where it answers HTTP. */
+let base: string;
 let pages: Server;
 let pagesPort: number;
 let browser: Browser;
-let upgraded = 0;
 /** What pages were answered by the daemon. */
 let statuses: number[] = [];
 
@@ -30,8 +23,6 @@ self.addEventListener('message', async ({ data, source }) => {
 });`;
 
 beforeAll(async () => {
-  stateDir = mkdtempSync(join(tmpdir(), 'ow-pages-'));
-  daemon = createDaemonDouble();
   pages = createServer((request, response) => {
     const isWorker = request.url === '/worker.js';
     response.writeHead(200, { 'Content-Type': isWorker ? 'text/javascript' : 'text/html' });
@@ -39,19 +30,8 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => pages.listen(0, '127.0.0.1', resolve));
   pagesPort = (pages.address() as AddressInfo).port;
-  server = await startHttpServer({
-    stateDir,
-    port: 0,
-    daemon: daemon.api,
-    tasks: undefined,
-    allowedOrigins: [`http://allowed.example:${pagesPort}`],
-    onUpgrade: (_request, socket) => {
-      upgraded += 1;
-      socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
-    },
-    logger: nullLogger,
-  });
-  token = readFileSync(server.tokenPath, 'utf8').trim();
+  daemon = await startDaemon({ origins: [`http://allowed.example:${pagesPort}`] });
+  base = daemon.url.replace(/^ws/, 'http');
   browser = await Browser.launch({
     args: [
       '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP allowed.example 127.0.0.1, MAP rebound.example 127.0.0.1',
@@ -61,20 +41,18 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await browser[Symbol.asyncDispose]();
-  await server.stop();
+  await daemon[Symbol.asyncDispose]();
   pages.close();
-  rmSync(stateDir, { recursive: true });
 });
 
 beforeEach(() => {
   statuses = [];
-  upgraded = 0;
 });
 
 async function open(url: string): Promise<Page> {
   const page = await browser.context.newPage();
   page.on('response', (response) => {
-    if (new URL(response.url()).port === String(server.port)) statuses.push(response.status());
+    if (new URL(response.url()).port === new URL(base).port) statuses.push(response.status());
   });
   await page.goto(url);
   return page;
@@ -170,8 +148,17 @@ function attack({
   );
 }
 
+/** What the daemon says of itself to one who may ask. */
+async function told(path: string): Promise<Record<string, unknown>> {
+  const answer = await fetch(`${base}/api/daemon${path}`, {
+    headers: { authorization: `Bearer ${daemon.token}` },
+  });
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as Record<string, unknown>;
+}
+
 /** Nothing was read, nothing was changed, nothing was connected, and yet all of it was heard. */
-function expectNothing(results: Readonly<Record<string, string>>): void {
+async function expectNothing(results: Readonly<Record<string, string>>): Promise<void> {
   const harmless = new Set(['failed', 'unreadable', 'opaque 0 ']);
   for (const [name, result] of Object.entries(results)) {
     if (name !== 'a request that goes on alone') expect([...harmless], name).toContain(result);
@@ -179,15 +166,18 @@ function expectNothing(results: Readonly<Record<string, string>>): void {
   // What the browser hides from the page for its own reasons is not told here either.
   expect(statuses.length).toBeGreaterThanOrEqual(6);
   expect(statuses.filter((status) => status < 400)).toEqual([]);
-  expect(daemon.calls).toEqual([]);
-  expect(daemon.listeners).toBe(0);
-  expect(upgraded).toBe(0);
+  await expectUntouched();
+}
+
+async function expectUntouched(): Promise<void> {
+  expect(await told('/sessions')).toMatchObject({ total: 0 });
+  expect(await told('/status')).toMatchObject({ connections: { clients: 0 } });
 }
 
 const target = (): Parameters<typeof attack>[0] => ({
-  base: server.url,
-  socket: server.url.replace('http', 'ws'),
-  token,
+  base,
+  socket: daemon.url,
+  token: daemon.token,
 });
 
 describe('a page of somebody else', () => {
@@ -197,7 +187,7 @@ describe('a page of somebody else', () => {
     ['of another port of this address', '127.0.0.1'],
   ])('%s gets nothing, with the token or without', async (_name, host) => {
     const page = await open(`http://${host}:${pagesPort}/`);
-    expectNothing(await page.evaluate(attack, target()));
+    await expectNothing(await page.evaluate(attack, target()));
     await page.close();
   });
 
@@ -212,7 +202,7 @@ describe('a page of somebody else', () => {
     const frame = await waitUntil('the frame is there', () => page.frames()[1]);
     await frame.waitForSelector('body', { state: 'attached' });
     expect(await frame.evaluate(() => self.origin)).toBe('null');
-    expectNothing(await frame.evaluate(attack, target()));
+    await expectNothing(await frame.evaluate(attack, target()));
     await page.close();
   });
 
@@ -225,23 +215,27 @@ describe('a page of somebody else', () => {
         navigator.serviceWorker.addEventListener('message', ({ data }) => resolve(String(data)));
         active?.postMessage(url);
       });
-    }, `${server.url}/api/daemon/sessions`);
+    }, `${base}/api/daemon/sessions`);
     expect(result).toMatch(/^opaque 0/);
-    expect(daemon.calls).toEqual([]);
+    await expectUntouched();
     await page.close();
   });
 
   it('whose name was made to point here gets nothing, though it is of one origin with us then', async () => {
-    const base = `http://rebound.example:${server.port}`;
-    const page = await open(`${base}/health`);
+    const rebound = `http://rebound.example:${new URL(base).port}`;
+    const page = await open(`${rebound}/health`);
     expect(statuses).toEqual([403]);
-    const results = await page.evaluate(attack, { base, socket: base.replace('http', 'ws'), token });
+    const results = await page.evaluate(attack, {
+      base: rebound,
+      socket: rebound.replace('http', 'ws'),
+      token: daemon.token,
+    });
     // It may read the refusals, which are of its own origin.
     const read = Object.entries(results).filter(([, result]) =>
       /^basic 403 |^readable$|^failed$/.test(result),
     );
     expect(read.length).toBe(Object.keys(results).length - 1);
-    expectNothing({});
+    await expectNothing({});
     await page.close();
   });
 });
@@ -253,18 +247,27 @@ it('a page that is allowed gets what its token allows', async () => {
   expect(results['a GET with the token']).toMatch(/^cors 200 /);
   expect(results['a POST with the token']).toMatch(/^cors 201 /);
   expect(results['events']).toBe('failed');
-  expect(daemon.calls).toEqual(['make session_1']);
-  expect(upgraded).toBe(2);
+  // What it opens without a token is closed again, unless it sends one first.
+  expect(results['a WebSocket']).toBe('opened');
+  expect(results['a WebSocket with the token']).toBe('opened');
+  await waitUntil('one session was made', async () => (await told('/sessions'))['total'] === 1);
   const chunk = page.evaluate(async ({ base, token: own }) => {
-    const answer = await fetch(`${base}/api/daemon/events`, { headers: { 'x-api-key': own } });
+    const headers = { 'x-api-key': own };
+    const answer = await fetch(`${base}/api/daemon/events`, { headers });
     const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const body = '{"task":"echo hello","sessionType":"shell"}';
+    const spawned = await fetch(`${base}/api/daemon/sessions`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body,
+    });
+    if (spawned.status !== 201) return `not spawned: ${spawned.status}`;
     for (let text = ''; ; ) {
-      text += (await reader.read()).value ?? '';
-      if (text.includes('data:')) return text;
+      const { value, done } = await reader.read();
+      text += value ?? '';
+      if (done || /"chunk":"[^"]*hello/.test(text)) return text;
     }
   }, target());
-  await waitUntil('it listens', () => daemon.listeners === 1);
-  daemon.say('hello');
-  expect(await chunk).toContain('"chunk":"hello"');
+  expect(await chunk).toContain('hello');
   await page.close();
 });

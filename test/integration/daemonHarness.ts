@@ -1,3 +1,4 @@
+import type { BrowserContext } from 'playwright-core';
 import { nullLogger } from '../../src/base/logger.ts';
 import type { OrchestratorLimits } from '../../src/core/orchestrator.ts';
 import type { Scope } from '../../src/protocol/daemon/handshake.ts';
@@ -131,6 +132,44 @@ export async function connectSocket(url: string, token: string): Promise<DaemonC
     send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
     next: (matches) => queue.next(matches),
     close: () => socket.close(),
+  };
+}
+
+/** A page of that origin, which shows its token as the seed has it: by the first message. */
+export async function connectPage(
+  context: BrowserContext,
+  origin: string,
+  url: string,
+  token: string,
+): Promise<DaemonConnection> {
+  const page = await context.newPage();
+  const queue = new FrameQueue();
+  await page.exposeFunction('heard', (text: string) => queue.push(JSON.parse(text) as Frame));
+  await page.goto(origin);
+  await page.evaluate(
+    ([address, auth]) =>
+      new Promise<void>((resolve, reject) => {
+        const socket = new WebSocket(address);
+        Object.assign(globalThis, { socket });
+        socket.addEventListener('message', ({ data }) => {
+          (globalThis as unknown as { heard(text: string): void }).heard(String(data));
+        });
+        socket.addEventListener('open', () => {
+          socket.send(JSON.stringify({ type: 'auth', token: auth }));
+          resolve();
+        });
+        socket.addEventListener('error', () => reject(new Error('The WebSocket did not open.')));
+      }),
+    [url.replace(/^http/, 'ws'), token] as const,
+  );
+  return {
+    frames: queue.frames,
+    send: (message) => {
+      const text = typeof message === 'string' ? message : JSON.stringify(message);
+      void page.evaluate((sent) => (globalThis as unknown as { socket: WebSocket }).socket.send(sent), text);
+    },
+    next: (matches) => queue.next(matches),
+    close: () => void page.close(),
   };
 }
 

@@ -1,10 +1,14 @@
 import { readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { nullLogger } from '../../src/base/logger.ts';
 import { type DaemonDoor, openDaemonDoor } from '../../src/servers/daemon/door.ts';
+import { Browser } from '../harness/browser.ts';
 import { buildProduct } from './cliHarness.ts';
 import {
+  connectPage,
   connectSocket,
   type DaemonConnection,
   type DaemonCore,
@@ -43,14 +47,28 @@ function expectShape(actual: unknown, wanted: unknown, path = '$'): void {
 }
 
 let dist: string;
+/** Its pages are those that the daemon's owner has allowed. */
+let browser: Browser;
+let site: Server;
+let origin: string;
 let fixture: HostFixture;
 let daemon: DaemonCore;
 let door: DaemonDoor;
 
-beforeAll(() => {
+beforeAll(async () => {
   dist = buildProduct();
+  browser = await Browser.launch();
+  site = createServer((_request, response) => {
+    response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>A page</title>');
+  });
+  await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
+  origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
 }, 60_000);
-afterAll(() => rmSync(dist, { recursive: true, force: true }));
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  site.close();
+  rmSync(dist, { recursive: true, force: true });
+});
 beforeEach(async () => {
   fixture = new HostFixture(dist);
   daemon = await startDaemonCore(fixture);
@@ -59,6 +77,7 @@ beforeEach(async () => {
     stateDir: fixture.stateDir,
     version: '1.0.0',
     port: 0,
+    allowedOrigins: [origin],
     logger: nullLogger,
   });
 });
@@ -72,6 +91,10 @@ afterEach(async () => {
 const carriers: readonly [string, () => Promise<DaemonConnection>][] = [
   ['in process', () => Promise.resolve(new LocalClient(daemon.logic))],
   ['over a WebSocket', () => connectSocket(door.url, readFileSync(door.tokenPath, 'utf8').trim())],
+  [
+    'from a page in a browser',
+    () => connectPage(browser.context, origin, door.url, readFileSync(door.tokenPath, 'utf8').trim()),
+  ],
 ];
 
 it('has every frame of the seed', () => {
