@@ -9,32 +9,38 @@ import { Studio } from './studio.ts';
 
 let dist: string;
 let studio: Studio;
-let cli: CliFixture;
+/** Of the same user as the editor, with the same runtime folder: its daemon is found. */
+let near: CliFixture;
+/** As on another machine: its daemon is known by its address and its token alone. */
+let far: CliFixture;
 let serving: RunningCli;
-/** Of the other daemon. */
-let doorUrl: string;
-let token: string;
+let farUrl: string;
+let farToken: string;
 beforeAll(async () => {
   dist = buildProduct();
   studio = await Studio.open({
     name: 'daemon',
     userSettings: { 'orchestrator.daemon.port': 0 },
   });
-  cli = new CliFixture(dist);
-  serving = cli.start(['serve', '--json', '--http', '127.0.0.1:0'], { env: env() });
-  await serving.shows('"ready":true');
+  near = new CliFixture(dist);
+  far = new CliFixture(dist);
+  const flags = ['serve', '--json', '--http', '127.0.0.1:0'];
+  const found = near.start(flags, { env: nearEnv() });
+  serving = far.start(flags, { env: farEnv() });
+  await Promise.all([found.shows('"ready":true'), serving.shows('"ready":true')]);
   const { http } = JSON.parse(serving.stdout.toString()) as { http: { url: string; tokenFile: string } };
-  doorUrl = http.url;
-  token = readFileSync(http.tokenFile, 'utf8').trim();
+  farUrl = http.url;
+  farToken = readFileSync(http.tokenFile, 'utf8').trim();
 });
 afterAll(async () => {
   await studio[Symbol.asyncDispose]();
-  await cli[Symbol.asyncDispose]();
+  await near[Symbol.asyncDispose]();
+  await far[Symbol.asyncDispose]();
   rmSync(dist, { recursive: true, force: true });
 });
 
-/** Of the same user as the editor, with the same runtime folder. */
-const env = (): Record<string, string> => ({ XDG_RUNTIME_DIR: join(studio.server.home, 'r') });
+const nearEnv = (): Record<string, string> => ({ XDG_RUNTIME_DIR: join(studio.server.home, 'r') });
+const farEnv = (): Record<string, string> => ({ XDG_RUNTIME_DIR: far.root });
 
 /** The view's own document; that of the run panel would be another. */
 const view = (): FrameLocator =>
@@ -58,7 +64,7 @@ describe('the Daemon view', () => {
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect((await fetch(`${url}/health`)).status).toBe(200);
     await statusItem().getByText(new URL(url).port).waitFor();
-    const { stdout } = await cli.run(['status', '--all', '--json'], { env: env() });
+    const { stdout } = await near.run(['status', '--all', '--json'], { env: nearEnv() });
     expect(stdout.toString()).toContain(url);
   });
 
@@ -139,7 +145,7 @@ describe('another daemon', () => {
 
   it('says what to do about a wrong token', async () => {
     await studio.workbench.runCommandAndPick('Orchestrator: Connect to Daemon…', 'Enter address…');
-    await studio.workbench.answer(doorUrl);
+    await studio.workbench.answer(farUrl);
     await giveToken('a-wrong-one');
     await studio.page
       .locator('.notification-toast', { hasText: 'does not know this token' })
@@ -149,13 +155,13 @@ describe('another daemon', () => {
   });
 
   it('shows its sessions as a root of their own, over a reload', async () => {
-    const running = cli.start(['run', '--name', 'nightly', '--', 'sh', '-c', 'echo begun; sleep 600'], {
-      env: env(),
+    const running = far.start(['run', '--name', 'nightly', '--', 'sh', '-c', 'echo begun; sleep 600'], {
+      env: farEnv(),
     });
     await running.shows('begun');
     await studio.workbench.runCommandAndPick('Orchestrator: Connect to Daemon…', 'Enter address…');
-    await studio.workbench.answer(doorUrl);
-    await giveToken(token);
+    await studio.workbench.answer(farUrl);
+    await giveToken(farToken);
     await root('connected').waitFor({ timeout: 20_000 });
     await studio.row(/^Session nightly/).waitFor();
     await studio.row(/^Run sh -c/).waitFor();
@@ -165,7 +171,7 @@ describe('another daemon', () => {
     // This editor has no keyring, so its secrets are gone with the window; where it has one, nothing is asked.
     const lost = studio.page.locator('.notification-toast', { hasText: 'no longer in the secret storage' });
     await lost.getByRole('button', { name: 'Enter Token…' }).click({ timeout: 60_000 });
-    await giveToken(token);
+    await giveToken(farToken);
     await root('connected').waitFor({ timeout: 20_000 });
     await studio.row(/^Session nightly/).waitFor();
     await studio.chooseForRow(/^Orchestrator 127/, 'Disconnect From Orchestrator');
