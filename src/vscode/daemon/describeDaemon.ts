@@ -133,8 +133,18 @@ function formatRate(value: number): string {
   return value >= 10 || value === 0 ? String(Math.round(value)) : value.toFixed(1);
 }
 
+/** Names of subsystems that are no words. */
+const properNames: Readonly<Record<string, string>> = {
+  websocket: 'WebSocket',
+  http: 'HTTP',
+  grpc: 'gRPC',
+  llmClient: 'LLM client',
+};
+
 /** `sessionManager` as a person reads it: `Session manager`. */
 function spaced(name: string): string {
+  const known = properNames[name];
+  if (known !== undefined) return known;
   const words = name.replace(
     /([a-z])([A-Z])/g,
     (_, end: string, begin: string) => `${end} ${begin.toLowerCase()}`,
