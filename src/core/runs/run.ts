@@ -1,3 +1,4 @@
+import type { ToolConstraints } from '../tools/tool.ts';
 import type { TaskReport } from '../containerTasks/taskReport.ts';
 
 /** One execution of a task in a session. */
@@ -64,8 +65,8 @@ export interface RunRequest {
   readonly task: string;
   /**
    * What carries it out; when missing, that of the session's type. `shell`; a coding agent (`claude-code`, `codex`,
-   * `gemini`, `opencode`); `container`, in a container of the session; or `agent:<name>`, any registered agent of that
-   * name. Only the shell has the task taken apart into steps.
+   * `gemini`, `opencode`); `container`, in a container of the session; `model`, a language model with tools; or
+   * `agent:<name>`, any registered agent of that name. Only the shell has the task taken apart into steps.
    */
   readonly engine?: string | undefined;
   /** The steps, when the caller has them apart already; otherwise they are read from `task`. */
@@ -98,6 +99,43 @@ export interface RunRequest {
   readonly taskType?: string | undefined;
   /** Handed through to engines that know what to do with it, and to whoever lists runs. Plain JSON, at most 64 KiB. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** With the engine `model`. */
+  readonly model?: ModelRequest | undefined;
+  /** Which tools it may call; all that are authorized when missing. */
+  readonly tools?: ToolConstraints | undefined;
+  readonly hints?: RunHints | undefined;
+}
+
+/** Which model does a run of the engine `model`, and how far it may go. What is missing is the orchestrator's own default. */
+export interface ModelRequest {
+  /** Of a provider that the orchestrator knows (`ModelProvider.id`): `openai`, `anthropic`, `ollama`, `vscode` … */
+  readonly provider?: string | undefined;
+  /** The provider's own name of it. */
+  readonly model?: string | undefined;
+  readonly reasoningEffort?: 'low' | 'medium' | 'high' | undefined;
+  /** Of one answer, in tokens. */
+  readonly maxOutputTokens?: number | undefined;
+  /** Answers of the model, 1 to 1,000; the contract's default is 50. */
+  readonly maxSteps?: number | undefined;
+  /** Of the whole run: input and output together. At it the run ends. */
+  readonly maxTokens?: number | undefined;
+  /** Of the whole run, in US dollars, as far as the model's price is known. At it the run ends. */
+  readonly maxCostUsd?: number | undefined;
+  /** Whether the model looks at what it has done before each further step. */
+  readonly reflects?: boolean | undefined;
+  /** Whether it may run code: in a container of its session, or in a terminal where the owner allows that. */
+  readonly codeExecution?: boolean | undefined;
+}
+
+/**
+ * What contract 004 hands to engines that know what to do with it; an engine that does not says so in an event
+ * (`runner.hints.ignored`). Plain JSON, at most 64 KiB together.
+ */
+export interface RunHints {
+  readonly worker?: Readonly<Record<string, unknown>> | undefined;
+  readonly grounding?: Readonly<Record<string, unknown>> | undefined;
+  readonly controller?: Readonly<Record<string, unknown>> | undefined;
+  readonly platform?: string | undefined;
 }
 
 export type RunPriority = 'low' | 'medium' | 'high' | 'critical';

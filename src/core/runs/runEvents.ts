@@ -1,4 +1,5 @@
 import type { ContainerTaskEventData } from '../containerTasks/containerTaskEvents.ts';
+import type { ToolConstraints, ToolRefusal } from '../tools/tool.ts';
 import type { RunnerResult, RunStatus } from './run.ts';
 
 /**
@@ -28,7 +29,86 @@ export interface RunEventData extends ContainerTaskEventData {
     readonly mode: 'marks' | 'process';
     readonly reason: string | null;
   };
+  /** The effective set, after the constraints: what the run can call, not what was asked for. */
+  'runner.tools.configured': {
+    readonly mode: ToolConstraints['mode'];
+    /** As asked for. */
+    readonly providers: readonly string[] | null;
+    readonly tools: readonly string[] | null;
+    /** Ours: what can be called, by name; and what was asked for but cannot be, with the reason. */
+    readonly effective: readonly { readonly name: string; readonly provider: string }[];
+    readonly unavailable: readonly UnavailableTools[];
+  };
+  'mcp.actions.registration.completed': { readonly server: string; readonly actions: readonly string[] };
+  'mcp.actions.registration.skipped': { readonly server: string; readonly reason: ToolRefusal };
+  /** What was asked for of this engine that it cannot do (ours): names of the request's fields, in the contract's words. */
+  'runner.hints.ignored': { readonly engine: string; readonly fields: readonly string[] };
   'runner.step.started': { readonly step: number };
+  'worker.step.started': { readonly step: number };
+  /** The model's answer of the step is there: what it means to do. */
+  'worker.step.ready': {
+    readonly step: number;
+    readonly plan: string;
+    readonly plan_code: string;
+    readonly exec_code: string;
+    readonly reflection: string | null;
+    readonly reflection_thoughts: string | null;
+  };
+  'worker.reflection.skipped': { readonly step: number; readonly reason: 'disabled' | 'initial_step' };
+  'worker.reflection.started': { readonly step: number };
+  'worker.reflection.completed': {
+    readonly step: number;
+    readonly reflection: string;
+    readonly thoughts: string | null;
+  };
+  /** One request to the model; a failed one is followed by a retry, or by the end of the run. */
+  'worker.generator.started': { readonly step: number; readonly attempt: number; readonly model: string };
+  'worker.generator.completed': {
+    readonly step: number;
+    readonly attempts: number;
+    readonly model: string;
+    /** At most 64 KiB of it: all of it is in the deltas. */
+    readonly text: string;
+  };
+  'worker.generator.failed': {
+    readonly step: number;
+    readonly attempt: number;
+    readonly error: string;
+    /** When the next attempt is made, in milliseconds from now; null where there is none. */
+    readonly retry_in_ms: number | null;
+  };
+  'worker.generator.stream.completed': { readonly source: 'worker.generator'; readonly step: number };
+  'worker.generator.stream.error': {
+    readonly source: 'worker.generator';
+    readonly step: number;
+    readonly error: string;
+  };
+  'code_agent.session.started': { readonly task: string; readonly budget: number; readonly place: CodePlace };
+  'code_agent.step.started': { readonly step: number; readonly budget_remaining: number };
+  'code_agent.step.response': { readonly step: number; readonly action: string; readonly thoughts: string };
+  'code_agent.step.execution': {
+    readonly step: number;
+    /** Its language: `python`, `bash`, `javascript`. */
+    readonly code_type: string;
+    readonly code: string;
+    readonly status: 'ok' | 'error';
+    /** At most 64 KiB, and says so where it is cut. */
+    readonly output: string;
+    readonly error: string;
+    readonly message: string;
+    readonly return_code: number | null;
+  };
+  'code_agent.step.completed': {
+    readonly step: number;
+    readonly status: 'ok' | 'error';
+    readonly thoughts: string;
+  };
+  'code_agent.session.completed': {
+    readonly completion_reason: 'DONE' | 'FAIL' | 'BUDGET_EXHAUSTED';
+    readonly steps_executed: number;
+    readonly budget: number;
+    readonly summary: string;
+  };
   'runner.step.agent_response': {
     readonly step: number;
     readonly action: string;
@@ -90,6 +170,8 @@ export interface RunEventData extends ContainerTaskEventData {
   'mcp.call.started': ToolCallFacts & { readonly arguments: unknown };
   'mcp.call.completed': ToolCallFacts & { readonly response: unknown };
   'mcp.call.failed': ToolCallFacts & { readonly error: string };
+  /** Asked for, and never made: it is not among the run's tools, or its provider wants to be signed in to. */
+  'mcp.call.skipped': ToolCallFacts & { readonly reason: ToolRefusal };
   /** The coding agent's own session and model, as soon as it tells them (ours). */
   'runner.conversation': { readonly conversation_id: string; readonly model: string | null };
   /** Tokens and cost since the last one (ours). */
@@ -115,6 +197,15 @@ export interface RunEventData extends ContainerTaskEventData {
   'response.failed': { readonly error: string; readonly reason: string };
   error: { readonly error: string; readonly reason: string };
 }
+
+export interface UnavailableTools {
+  readonly provider: string;
+  /** One of its tools; null for all of them. */
+  readonly tool: string | null;
+  readonly reason: ToolRefusal;
+}
+
+export type CodePlace = 'container' | 'terminal';
 
 interface ModelDelta {
   readonly source: 'worker.generator';
