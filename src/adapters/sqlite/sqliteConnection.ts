@@ -77,7 +77,7 @@ export class SqliteConnection implements Store {
   }
 
   listRuns(filter: RunFilter): Run[] {
-    const { limit, before, sessionId, search, isLive } = filter;
+    const { limit, before, sessionId, search, isLive, status } = filter;
     const conditions: string[] = [];
     const values: SQLInputValue[] = [];
     const where = (condition: string, ...bound: SQLInputValue[]): void => {
@@ -88,6 +88,7 @@ export class SqliteConnection implements Store {
     if (sessionId !== undefined) where('session_id = ?', sessionId);
     if (isLive === true) where('is_live = 1');
     if (isLive === false) where('is_live = 0');
+    if (status !== undefined) where("json_valid(json) AND json_extract(json, '$.status') = ?", status);
     if (search !== undefined && search.length > 0) where('instr(task_folded, ?) > 0', search.toLowerCase());
     const rows = this.all(
       `SELECT json FROM run ${whereClause(conditions)} ORDER BY position DESC LIMIT ?`,

@@ -3,7 +3,7 @@ import type { Agent } from '../agents/agent.ts';
 import type { Container, EngineClaim } from '../containers/container.ts';
 import type { ContainerTask } from '../containerTasks/containerTask.ts';
 import type { NewEvent, OrchestratorEvent } from '../events/event.ts';
-import type { Run } from '../runs/run.ts';
+import type { Run, RunStatus } from '../runs/run.ts';
 import type { Message } from '../sessions/message.ts';
 import type { Session } from '../sessions/session.ts';
 import type { AgentTask, TaskChunk, TaskFilter } from '../tasks/task.ts';
@@ -116,4 +116,5 @@ export interface RunFilter {
   readonly search?: string | undefined;
   /** Only those that have not ended. */
   readonly isLive?: boolean | undefined;
+  readonly status?: RunStatus | undefined;
 }

@@ -2,6 +2,7 @@ import type { LogTransaction } from '../events/logTransaction.ts';
 import { reduceRun } from './reducer.ts';
 import { isRunEnded, type Run } from './run.ts';
 import type { RunEvent } from './runEvents.ts';
+import { appendNotices } from './runNotices.ts';
 import { contractEnding, resultFromState } from './runResult.ts';
 
 /** How the core ends a run whose worker does not. */
@@ -19,7 +20,10 @@ export const hostLostEnd: RunEnd = {
 /** Appends one event of a run and folds it. The caller stores the answer. */
 export function appendRunEvent(tx: LogTransaction, run: Run, event: RunEvent, time: number): Run {
   const { id: runId, sessionId } = run;
-  return reduceRun(run, tx.append({ type: event.type, time, sessionId, runId, data: { ...event.data } }));
+  const { type, data } = event;
+  const changed = reduceRun(run, tx.append({ type, time, sessionId, runId, data: { ...data } }));
+  if (type === 'response.in_progress') appendNotices(tx, run, time);
+  return changed;
 }
 
 /**

@@ -17,13 +17,13 @@ import {
 import { containerEngine } from './containerRunEvents.ts';
 import { parseTask } from './parseTask.ts';
 import { agentNameOf, type RunRequest } from './run.ts';
+import { checkModelRequest, checkPlainJson, checkToolConstraints } from './requestParts.ts';
 import { priorities } from './runQueue.ts';
 
 const taskLimit = 100_000;
 /** Every event of a run stores the run with all its steps. */
 const stepLimit = 1_000;
 const sizeLimit = 1_000;
-const metadataLimitBytes = 64 * 1024;
 /** The longest that a timer can wait: 24.8 days. */
 const timeoutLimitMs = 2 ** 31 - 1;
 
@@ -99,7 +99,8 @@ function unknownEngine(engine: string): OrchestratorError {
 
 /** What can be wrong whatever carries it out. Error: `invalid_request`. */
 function checkRunFields(request: RunRequest): void {
-  const { cols, rows, timeoutMs, priority, idempotencyKey, taskType, metadata } = request;
+  const { cols, rows, timeoutMs, priority, idempotencyKey, taskType } = request;
+  const { metadata, hints, tools, model } = request;
   if (cols !== undefined) checkInteger(cols, 1, sizeLimit, 'The number of columns');
   if (rows !== undefined) checkInteger(rows, 1, sizeLimit, 'The number of rows');
   if (timeoutMs !== undefined) checkInteger(timeoutMs, 1, timeoutLimitMs, 'The time limit in milliseconds');
@@ -112,21 +113,10 @@ function checkRunFields(request: RunRequest): void {
   if (taskType !== undefined && taskType.length > nameLimit) {
     throw invalidRequest(`The type of the task is too long: at most ${nameLimit} characters.`);
   }
-  if (metadata !== undefined) checkMetadata(metadata);
-}
-
-/** Error: `invalid_request` for what is no plain JSON, or more than 64 KiB of it. */
-function checkMetadata(metadata: NonNullable<RunRequest['metadata']>): void {
-  let text: string;
-  try {
-    text = JSON.stringify(metadata);
-  } catch {
-    throw invalidRequest('The metadata of the task must be plain JSON.');
-  }
-  if (!text.startsWith('{')) throw invalidRequest('The metadata of the task must be a JSON object.');
-  if (new TextEncoder().encode(text).length > metadataLimitBytes) {
-    throw invalidRequest('The metadata of the task is too big: at most 64 KiB of JSON.');
-  }
+  if (metadata !== undefined) checkPlainJson(metadata, 'The metadata of the task');
+  if (hints !== undefined) checkPlainJson(hints, 'What is handed through to the engine');
+  if (tools !== undefined) checkToolConstraints(tools);
+  if (model !== undefined) checkModelRequest(model);
 }
 
 /** Error: `agent_not_found`: what is given to nobody would wait for ever. */

@@ -6,6 +6,7 @@ import type { TerminalReconciler } from '../terminals/terminalReconciler.ts';
 import { reduceRun } from './reducer.ts';
 import { isRunEnded, type Run } from './run.ts';
 import { appendRunEnd, appendRunEvent, hostLostEnd, type RunEnd } from './runEnd.ts';
+import { appendNotices } from './runNotices.ts';
 import { terminalOf, textOf } from './runPayloads.ts';
 
 /** Events of one transaction at most: bounds how long it keeps the thread. */
@@ -220,7 +221,9 @@ export class WorkerIngest implements Disposable {
     const { type, time, data } = event;
     const { id: runId, sessionId } = run;
     const terminalId = textOf(data, 'terminal_id');
-    return reduceRun(run, tx.append({ type, time, sessionId, runId, terminalId, data }));
+    const changed = reduceRun(run, tx.append({ type, time, sessionId, runId, terminalId, data }));
+    if (type === 'response.in_progress') appendNotices(tx, run, time);
+    return changed;
   }
 
   private askAgain(intake: Intake): void {

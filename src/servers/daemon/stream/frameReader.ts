@@ -99,11 +99,12 @@ const retryMs = 200;
 
 /** Where output is read, for the stream: what cannot be read in the end counts as dropped, and nobody waits for ever. */
 export function patientPlaces(
-  { terminals, tasks }: Orchestrator,
+  { terminals, tasks, containers }: Pick<Orchestrator, 'terminals' | 'tasks' | 'containers'>,
   onFailure: (error: unknown) => void,
 ): OutputPlaces {
   return {
     tasks,
+    containers,
     terminals: {
       read: async (id, from, to) => {
         for (let attempt = 1; ; attempt += 1) {

@@ -1,5 +1,6 @@
 import { OrchestratorError } from '../../../base/errors.ts';
 import { joinBytes } from '../../../base/bytes.ts';
+import type { ContainerOutput } from '../../../core/containers/containerOutput.ts';
 import type { TaskManager } from '../../../core/tasks/taskManager.ts';
 import type { PtyManager } from '../../../core/terminals/ptyManager.ts';
 import { chunkBytes, type OutputRange } from './runFold.ts';
@@ -7,6 +8,8 @@ import { chunkBytes, type OutputRange } from './runFold.ts';
 export interface OutputPlaces {
   readonly terminals: Pick<PtyManager, 'read'>;
   readonly tasks: Pick<TaskManager, 'readOutput'>;
+  /** Where there are no containers it is missing. */
+  readonly containers?: { readonly output: Pick<ContainerOutput, 'follow'> } | undefined;
 }
 
 /** A piece of a step's output that becomes one chunk. */
@@ -87,7 +90,7 @@ function decode(bytes: Uint8Array): string {
 }
 
 async function readBytes(
-  { terminals, tasks }: OutputPlaces,
+  { terminals, tasks, containers }: OutputPlaces,
   place: OutputRange['place'],
   from: number,
   to: number,
@@ -97,36 +100,62 @@ async function readBytes(
       const answer = await terminals.read(place.terminalId, from, to);
       return { from: answer.from, data: answer.data.subarray(0, Math.max(0, to - answer.from)) };
     }
-    return readTask(tasks, place.taskId, from, to);
+    const parts =
+      'taskId' in place
+        ? taskChunks(tasks, place.taskId, from, to)
+        : (containers?.output.follow(place.containerId, { from }) ?? []);
+    return await joined(parts, from, to);
   } catch (error) {
-    const isGone =
-      OrchestratorError.is(error, 'terminal_not_found') || OrchestratorError.is(error, 'task_not_found');
-    if (isGone) return { from: to, data: new Uint8Array() };
+    if (goneReasons.some((reason) => OrchestratorError.is(error, reason)))
+      return { from: to, data: new Uint8Array() };
     throw error;
   }
 }
 
-function readTask(
+const goneReasons = [
+  'terminal_not_found',
+  'task_not_found',
+  'container_not_found',
+  'container_engine_missing',
+] as const;
+
+interface OutputPart {
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+
+function* taskChunks(
   tasks: OutputPlaces['tasks'],
   id: string,
   from: number,
   to: number,
-): { readonly from: number; readonly data: Uint8Array } {
+): Generator<OutputPart, void, undefined> {
+  for (let at = from; at < to; ) {
+    const chunks = tasks.readOutput(id, at);
+    if (chunks.length === 0) return;
+    yield* chunks;
+    const last = chunks.at(-1);
+    at = last === undefined ? to : last.offset + last.data.length;
+  }
+}
+
+async function joined(
+  source: Iterable<OutputPart> | AsyncIterable<OutputPart>,
+  from: number,
+  to: number,
+): Promise<{ readonly from: number; readonly data: Uint8Array }> {
   const parts: Uint8Array[] = [];
   let begin: number | undefined;
   let at = from;
-  while (at < to) {
-    const chunks = tasks.readOutput(id, at);
-    if (chunks.length === 0) break;
-    for (const { offset, data } of chunks) {
-      // A gap inside: what is before it is as good as dropped, so that offsets stay true.
-      if (offset > at || begin === undefined) {
-        parts.length = 0;
-        begin = offset;
-      }
-      parts.push(data);
-      at = offset + data.length;
+  for await (const { offset, data } of source) {
+    // A gap inside: what is before it is as good as dropped, so that offsets stay true.
+    if (offset > at || begin === undefined) {
+      parts.length = 0;
+      begin = offset;
     }
+    parts.push(data);
+    at = offset + data.length;
+    if (at >= to) break;
   }
   if (begin === undefined || begin >= to) return { from: to, data: new Uint8Array() };
   return { from: begin, data: joinBytes(parts).subarray(0, to - begin) };

@@ -8,9 +8,14 @@ export const chunkBytes = 32 * 1024;
 /** Characters of the end of what an agent said that are kept for the result. */
 const tailLimit = 16 * 1024;
 
+export type OutputPlace =
+  | { readonly terminalId: string }
+  | { readonly taskId: string }
+  | { readonly containerId: string };
+
 /** Where output stands, and what of it an event has added. */
 export interface OutputRange {
-  readonly place: { readonly terminalId: string } | { readonly taskId: string };
+  readonly place: OutputPlace;
   /** From 1. */
   readonly step: number;
   /** Where the step's output begins. */
@@ -89,7 +94,7 @@ function firstFacts(stored: Run | undefined): RunFacts | undefined {
 
 function addedBy(before: Run, after: Run, { type, data }: OrchestratorEvent): OutputRange | undefined {
   const isLast = type === 'runner.step.execution.completed';
-  if (!isLast && type !== 'runner.step.output' && type !== 'runner.task.output') return undefined;
+  if (!isLast && !growing.has(type)) return undefined;
   const step = countOf(data, 'step') ?? 0;
   const state = after.steps[step - 1];
   const output = state === undefined ? undefined : placeOf(state);
@@ -101,17 +106,29 @@ function addedBy(before: Run, after: Run, { type, data }: OrchestratorEvent): Ou
   return { place: output.place, step, start: output.from, from, to: output.to, isLast };
 }
 
-function placeOf({
+const growing: ReadonlySet<string> = new Set([
+  'runner.step.output',
+  'runner.task.output',
+  'runner.container.output',
+]);
+
+/** Where a step's output stands, as far as it has printed any. */
+export function placeOf({
   output,
   taskOutput,
+  containerOutput,
 }: RunStepState):
-  | { readonly key: string; readonly place: OutputRange['place']; readonly from: number; readonly to: number }
+  | { readonly key: string; readonly place: OutputPlace; readonly from: number; readonly to: number }
   | undefined {
   if (output !== undefined) {
     const { terminalId, from, to } = output;
     return { key: terminalId, place: { terminalId }, from, to };
   }
-  if (taskOutput === undefined) return undefined;
-  const { taskId, from, to } = taskOutput;
-  return { key: taskId, place: { taskId }, from, to };
+  if (taskOutput !== undefined) {
+    const { taskId, from, to } = taskOutput;
+    return { key: taskId, place: { taskId }, from, to };
+  }
+  if (containerOutput === undefined) return undefined;
+  const { containerId, from, to } = containerOutput;
+  return { key: containerId, place: { containerId }, from, to };
 }

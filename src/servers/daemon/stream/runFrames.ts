@@ -5,7 +5,7 @@ import type { StreamFrameBody, ToolCall } from '../../../protocol/daemon/frames.
 import { isoDate } from '../words.ts';
 import type { PlannedPart } from './plannedParts.ts';
 import { type OutputPiece, piecesOf } from './outputText.ts';
-import type { RunFacts } from './runFold.ts';
+import { placeOf, type RunFacts } from './runFold.ts';
 import type { Audience } from './subscription.ts';
 
 /** Bytes of the end of the last step's output that stand in a task's result. */
@@ -131,16 +131,13 @@ function outcomeOfRun({ run }: RunFacts): RunnerResult['outcome'] {
 
 /** The end of what the last step that printed anything has printed. */
 function tailOf({ run }: RunFacts): OutputPiece | undefined {
-  const step = run.steps.findLast(({ output, taskOutput }) => (output ?? taskOutput) !== undefined);
-  if (step === undefined) return undefined;
-  const { output, taskOutput, index } = step;
-  const range = output ?? taskOutput;
-  if (range === undefined || range.to === range.from) return undefined;
-  const place =
-    output === undefined ? { taskId: taskOutput?.taskId ?? '' } : { terminalId: output.terminalId };
-  const from = Math.max(range.from, range.to - tailBytes);
+  const step = run.steps.findLast((candidate) => placeOf(candidate) !== undefined);
+  const range = step === undefined ? undefined : placeOf(step);
+  if (step === undefined || range === undefined || range.to === range.from) return undefined;
+  const { place, to } = range;
+  const from = Math.max(range.from, to - tailBytes);
   // Its own beginning: a character that is cut there is left out, not made up.
-  return { range: { place, step: index, start: from, from, to: range.to, isLast: true }, from, to: range.to };
+  return { range: { place, step: step.index, start: from, from, to, isLast: true }, from, to };
 }
 
 function errorOf(
