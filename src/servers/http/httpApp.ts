@@ -5,8 +5,9 @@ import type { Logger } from '../../base/logger.ts';
 import { type Authenticator, type Caller, checkScope } from '../access/caller.ts';
 import type { CallerUse } from './callerLimits.ts';
 import { credentialsOf } from './credentials.ts';
+import { detailResponse, isDetailPlace } from './detailErrors.ts';
 import { errorResponse } from './httpErrors.ts';
-import { checkOrigin, type OriginRules } from './originRules.ts';
+import { checkOrigin, type OriginRules, pageHeaders } from './originRules.ts';
 
 export interface HttpAppOptions {
   readonly rules: OriginRules;
@@ -37,14 +38,15 @@ export interface HttpEnv {
 export function createHttpApp(options: HttpAppOptions): Hono<HttpEnv> {
   const { rules, authenticator, use, now, logger } = options;
   const app = new Hono<HttpEnv>();
-  app.onError((error) => {
+  app.onError((error, { req }) => {
     const known = OrchestratorError.from(error);
     if (known.code === 'INTERNAL') logger.error(`A request failed: ${known.message}`, known);
-    return errorResponse(known);
+    return isDetailPlace(req.path) ? detailResponse(known) : errorResponse(known);
   });
-  app.notFound(({ req }) =>
-    errorResponse(new OrchestratorError('NOT_FOUND', 'invalid_request', `There is nothing at ${req.path}.`)),
-  );
+  app.notFound(({ req }) => {
+    const error = new OrchestratorError('NOT_FOUND', 'invalid_request', `There is nothing at ${req.path}.`);
+    return isDetailPlace(req.path) ? detailResponse(error) : errorResponse(error);
+  });
   app.use(async ({ req }, next) => {
     const { host, origin, 'sec-fetch-site': fetchSite } = req.header();
     checkOrigin({ host, origin, fetchSite }, rules);
@@ -87,13 +89,15 @@ const answerAllowedPages: MiddlewareHandler = async (context, next) => {
   } else {
     context.res = new Response(null, { status: 204, headers: preflightHeaders });
   }
-  if (origin === undefined) return;
-  context.res.headers.set('Access-Control-Allow-Origin', origin);
-  context.res.headers.append('Vary', 'Origin');
+  for (const [name, value] of Object.entries(pageHeaders(origin))) {
+    if (name === 'Vary') context.res.headers.append(name, value);
+    else context.res.headers.set(name, value);
+  }
 };
 
 const preflightHeaders = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-  'Access-Control-Allow-Headers': 'Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID',
+  'Access-Control-Allow-Headers':
+    'Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, X-User-Id, X-Cancel-On-Disconnect',
   'Access-Control-Max-Age': '600',
 } as const;

@@ -38,27 +38,34 @@ const ofReason: Readonly<Partial<Record<ErrorReason, HttpError>>> = {
 };
 
 export function errorResponse(error: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  const { code, reason, message, details } = OrchestratorError.from(error);
-  const { status, code: name } = ofReason[reason] ?? ofCode[code];
-  return respond({ status, code: name }, { error: message, code: name, reason }, details, headers);
+  const known = OrchestratorError.from(error);
+  const { reason, message } = known;
+  const { status, code } = httpErrorOf(known);
+  const body: HttpErrorBody = { error: message, code, reason };
+  return Response.json(body, { status, headers: { ...headers, ...errorHeaders(known) } });
+}
+
+export function statusOf(error: OrchestratorError): number {
+  return httpErrorOf(error).status;
+}
+
+/** What a client is told besides the body: how to show who it is, and when to try again. */
+export function errorHeaders(error: OrchestratorError): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  if (statusOf(error) === 401) headers['WWW-Authenticate'] = 'Bearer';
+  const retryAfterMs = error.details?.['retryAfterMs'];
+  if (typeof retryAfterMs === 'number') headers['Retry-After'] = String(Math.ceil(retryAfterMs / 1_000));
+  return headers;
 }
 
 /** An error that only HTTP has, such as those of registering. */
 export function namedError(status: number, code: string, error: string): Response {
-  return respond({ status, code }, { error, code, reason: 'invalid_request' }, undefined, {});
+  const body: HttpErrorBody = { error, code, reason: 'invalid_request' };
+  return Response.json(body, { status });
 }
 
-function respond(
-  { status }: HttpError,
-  body: HttpErrorBody,
-  details: Readonly<Record<string, unknown>> | undefined,
-  more: Readonly<Record<string, string>>,
-): Response {
-  const headers: Record<string, string> = { ...more };
-  if (status === 401) headers['WWW-Authenticate'] = 'Bearer';
-  const retryAfterMs = details?.['retryAfterMs'];
-  if (typeof retryAfterMs === 'number') headers['Retry-After'] = String(Math.ceil(retryAfterMs / 1_000));
-  return Response.json(body, { status, headers });
+function httpErrorOf({ code, reason }: OrchestratorError): HttpError {
+  return ofReason[reason] ?? ofCode[code];
 }
 
 /** The connection goes with it: nobody reads what is still to come. */

@@ -13,6 +13,8 @@ import type { DaemonApi } from './daemonApi.ts';
 import { defaultEventStreamLimits, type EventStreamLimits } from './events/eventStream.ts';
 import { createHttpApp } from './httpApp.ts';
 import { OpenConnections } from './openConnections.ts';
+import { orchestrateDoor } from './orchestrate/orchestrateDoor.ts';
+import type { RunSource } from './orchestrate/runStreams.ts';
 import { refuseRequest, refuseUpgrade } from './rawRequests.ts';
 import { isLoopback, originRules, urlHost } from './originRules.ts';
 import { type TaskApi, type TaskRouteLimits, taskRoutes } from './taskRoutes.ts';
@@ -34,6 +36,8 @@ export interface HttpServerOptions {
   readonly tasks: TaskApi | undefined;
   /** What is behind `/api/daemon` and `/metrics`; without it there is neither. */
   readonly daemon?: DaemonApi | undefined;
+  /** What is behind `/orchestrate`; without it there is none. */
+  readonly runs?: RunSource | undefined;
   /** Who may come in; closed by whoever opened it. Default: the tokens of the state directory. */
   readonly access?: Access | undefined;
   /** Takes tokens from the query too, where logs and histories show them. Default: no. */
@@ -111,17 +115,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const connections = new OpenConnections(limits.maxConnections);
   const rules = originRules(host, options.allowedHosts, options.allowedOrigins);
   const use = new CallerUse(limits);
-  const { daemon: api, version = '' } = options;
+  const { daemon: api, runs: source, version = '' } = options;
+  const common = { access, use, limits: limits.events, now: Date.now };
+  const orchestrate = source === undefined ? undefined : orchestrateDoor({ ...common, source, logger });
   const daemon =
-    api === undefined
-      ? undefined
-      : daemonDoor({ api, access, use, limits: limits.events, now: Date.now, version });
+    api === undefined ? undefined : daemonDoor({ ...common, api, version, others: orchestrate?.routes });
   const app = createHttpApp({
     rules,
     authenticator: access,
     allowsQueryToken: options.allowsQueryToken === true,
     use,
-    routes: daemon === undefined ? [] : [daemon.app],
+    routes: [daemon, orchestrate].flatMap((door) => (door === undefined ? [] : [door.app])),
     taskRoutes: taskRoutes(options.tasks, limits),
     onTrusted: ({ socket }) => connections.trust(socket),
     now: Date.now,
@@ -161,6 +165,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       isStopping = true;
       const closing = closeWithin(server, connections, limits.stopTimeoutMs);
       daemon?.events.endAll();
+      orchestrate?.endAll();
       await closing;
       if (options.access === undefined) access.dispose();
     },

@@ -52,6 +52,20 @@ export function checkOrigin({ host, origin, fetchSite }: RequestOrigin, rules: O
     throw denied('Pages of others have no access.');
 }
 
+/**
+ * CORS: what an answer says to the page that asked, which `checkOrigin` has let through. Its cookies mean nothing here,
+ * but a page that sends them along with its token (seed 004) is only given answers that allow it.
+ */
+export function pageHeaders(origin: string | undefined): Readonly<Record<string, string>> {
+  if (origin === undefined) return {};
+  return {
+    'Access-Control-Allow-Origin': origin,
+    'Access-Control-Allow-Credentials': 'true',
+    'Access-Control-Expose-Headers': 'Location, Retry-After, X-Run-Id',
+    Vary: 'Origin',
+  };
+}
+
 /** Brackets around an IPv6 address, as in a URL. */
 export function urlHost(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;

@@ -4,13 +4,10 @@ import { invalidRequest } from '../../../core/text.ts';
 import type { Scope } from '../../../protocol/daemon/handshake.ts';
 import type { Caller } from '../../access/caller.ts';
 
-/**
- * A route of `/api/daemon`: what is served and what the OpenAPI document says of it are made from this one thing, so
- * that they cannot differ.
- */
-export interface ApiRoute {
+/** What the OpenAPI document says of a route. */
+export interface DescribedRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Below `/api/daemon`, e.g. `/sessions/{id}`; empty for itself. */
+  /** E.g. `/orchestrate/runs/{id}`. */
   readonly path: string;
   readonly scope: Scope;
   readonly summary: string;
@@ -23,6 +20,13 @@ export interface ApiRoute {
   readonly isStream?: boolean | undefined;
   /** Further statuses beside those that every route has. */
   readonly errors?: readonly number[] | undefined;
+}
+
+/**
+ * A route of `/api/daemon`, with a path below that (`/sessions/{id}`; empty for itself): what is served and what the
+ * OpenAPI document says of it are made from this one thing, so that they cannot differ.
+ */
+export interface ApiRoute extends DescribedRoute {
   readonly handle: (request: ApiRequest) => unknown;
 }
 

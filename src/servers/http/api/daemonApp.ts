@@ -7,16 +7,25 @@ import { namedError } from '../httpErrors.ts';
 import type { HttpEnv } from '../httpApp.ts';
 import { readJsonBody } from '../jsonBody.ts';
 import { metricsContentType, metricsText } from '../metrics.ts';
-import { alreadyAnswered, type ApiRoute } from './apiRoute.ts';
+import { alreadyAnswered, type ApiRoute, type DescribedRoute } from './apiRoute.ts';
 import { apiBase, openApiDocument } from './openApi.ts';
 
-/** `/api/daemon`, `/metrics` and the document that describes them, for callers who have shown a token. */
-export function daemonApp(api: DaemonApi, routes: readonly ApiRoute[], version: string): Hono<HttpEnv> {
+/**
+ * `/api/daemon`, `/metrics` and the document that describes them, for callers who have shown a token.
+ *
+ * @param others what is served besides, for the document
+ */
+export function daemonApp(
+  api: DaemonApi,
+  routes: readonly ApiRoute[],
+  version: string,
+  others: readonly DescribedRoute[] = [],
+): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   let document: string | undefined;
   const openApi = (context: Context<HttpEnv>): Response => {
     checkScope(context.var.caller, 'read');
-    document ??= JSON.stringify(openApiDocument(routes, version));
+    document ??= JSON.stringify(openApiDocument(routes, version, others));
     return context.body(document, 200, { 'Content-Type': 'application/json' });
   };
   app.get('/openapi.json', openApi);

@@ -1,5 +1,6 @@
 import type { Hono } from 'hono';
 import type { HttpEnv } from '../httpApp.ts';
+import type { DescribedRoute } from './apiRoute.ts';
 import { daemonApp } from './daemonApp.ts';
 import { DaemonRegistry } from './daemonRegistry.ts';
 import { daemonRoutes } from './daemonRoutes.ts';
@@ -7,12 +8,18 @@ import { type EventRouteOptions, EventRoutes } from './eventRoutes.ts';
 import { sessionRoutes } from './sessionRoutes.ts';
 
 /** Everything of the daemon that is served by HTTP. */
-export function daemonDoor(options: EventRouteOptions & { readonly version: string }): {
+export function daemonDoor(
+  options: EventRouteOptions & {
+    readonly version: string;
+    /** What is served besides, for the OpenAPI document. */
+    readonly others?: readonly DescribedRoute[] | undefined;
+  },
+): {
   readonly app: Hono<HttpEnv>;
   readonly events: EventRoutes;
 } {
   const { api, now, version } = options;
   const events = new EventRoutes(options);
   const routes = [...daemonRoutes(api, new DaemonRegistry(now)), ...sessionRoutes(api), ...events.routes];
-  return { app: daemonApp(api, routes, version), events };
+  return { app: daemonApp(api, routes, version, options.others), events };
 }

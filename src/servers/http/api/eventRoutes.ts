@@ -11,6 +11,7 @@ import type { DaemonApi } from '../daemonApi.ts';
 import { Acknowledgements } from '../events/acknowledgements.ts';
 import { type EventStream, type EventStreamLimits, openEventStream } from '../events/eventStream.ts';
 import { type Place, parsePlace, placeText } from '../events/place.ts';
+import { pageHeaders } from '../originRules.ts';
 import { type ApiRoute, alreadyAnswered, apiRoute, type Exchange, numberText } from './apiRoute.ts';
 
 /** Where nothing is said, a poll tells of the last five minutes (contract 002, section 1). */
@@ -132,13 +133,12 @@ export class EventRoutes {
       return new Response(null, { headers: { 'Content-Type': 'text/event-stream' } });
     const endUse = use.beginStream(caller.name, now());
     outgoing.once('close', endUse);
-    const { origin } = incoming.headers;
     const stream = await openEventStream({
       accept: api.accept,
       caller,
       begin,
       outgoing,
-      headers: origin === undefined ? {} : { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' },
+      headers: pageHeaders(incoming.headers.origin),
       limits,
     });
     if ('type' in stream) throw new OrchestratorError('OUT_OF_RANGE', 'invalid_request', stream.error);

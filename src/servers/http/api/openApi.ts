@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { ApiRoute } from './apiRoute.ts';
+import type { ApiRoute, DescribedRoute } from './apiRoute.ts';
 
 export const apiBase = '/api/daemon';
 
@@ -9,20 +9,38 @@ const errorSchema = {
   properties: { error: { type: 'string' }, code: { type: 'string' }, reason: { type: 'string' } },
 } as const;
 
+/** Contract 004, section 2. */
+const detailSchema = {
+  type: 'object',
+  required: ['detail'],
+  properties: { detail: { type: ['string', 'array'] } },
+} as const;
+
 const errorTexts: Readonly<Record<number, string>> = {
   400: 'Something in the request is wrong',
   401: 'No token, or a wrong one',
   403: 'The token has not the scope, or the page or name is not allowed',
   404: 'There is no such thing',
   409: 'It cannot be done as things stand',
+  413: 'The body is too large',
+  422: 'The request cannot be read',
   429: 'Too much at a time; see Retry-After',
+  500: 'It failed, and there is no result',
 };
 
 /** What every route may answer. */
 const commonErrors = [400, 401, 403, 429] as const;
 
-/** OpenAPI 3.1, made of the routes that are served. */
-export function openApiDocument(routes: readonly ApiRoute[], version: string): Record<string, unknown> {
+/**
+ * OpenAPI 3.1, made of the routes that are served.
+ *
+ * @param others with whole paths, and errors as `{"detail": …}`
+ */
+export function openApiDocument(
+  routes: readonly ApiRoute[],
+  version: string,
+  others: readonly DescribedRoute[] = [],
+): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {
     '/health': {
       get: {
@@ -43,10 +61,11 @@ export function openApiDocument(routes: readonly ApiRoute[], version: string): R
     '/openapi.json': { get: described('This document', 'application/json', { type: 'object' }) },
     [`${apiBase}/openapi.json`]: { get: described('This document', 'application/json', { type: 'object' }) },
   };
-  for (const route of routes) {
-    const path = `${apiBase}${route.path}`;
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
-  }
+  const describe = (path: string, route: DescribedRoute, error: 'Error' | 'Detail'): void => {
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, error) };
+  };
+  for (const route of routes) describe(`${apiBase}${route.path}`, route, 'Error');
+  for (const route of others) describe(route.path, route, 'Detail');
   return {
     openapi: '3.1.0',
     info: { title: 'Orchestrator daemon', version },
@@ -57,12 +76,12 @@ export function openApiDocument(routes: readonly ApiRoute[], version: string): R
         bearer: { type: 'http', scheme: 'bearer' },
         apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
       },
-      schemas: { Error: errorSchema },
+      schemas: { Error: errorSchema, Detail: detailSchema },
     },
   };
 }
 
-function operation(route: ApiRoute): Record<string, unknown> {
+function operation(route: DescribedRoute, error: 'Error' | 'Detail'): Record<string, unknown> {
   const ids = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
@@ -90,7 +109,7 @@ function operation(route: ApiRoute): Record<string, unknown> {
         }),
     responses: {
       [route.status]: { ...answer, content: { ...answer.content, ...stream } },
-      ...errorAnswers([...commonErrors, ...(route.errors ?? [])]),
+      ...errorAnswers([...commonErrors, ...(route.errors ?? [])], error),
     },
   };
 }
@@ -106,8 +125,11 @@ function described(summary: string, type: string, schema: unknown): Record<strin
   };
 }
 
-function errorAnswers(statuses: readonly number[]): Record<string, unknown> {
-  const schema = { $ref: '#/components/schemas/Error' };
+function errorAnswers(
+  statuses: readonly number[],
+  name: 'Error' | 'Detail' = 'Error',
+): Record<string, unknown> {
+  const schema = { $ref: `#/components/schemas/${name}` };
   return Object.fromEntries(
     statuses.map((status) => [status, jsonAnswer(errorTexts[status] ?? 'Error', schema)]),
   );
