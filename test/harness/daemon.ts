@@ -3,7 +3,10 @@ import { readFileSync, rmSync } from 'node:fs';
 import { buildProduct, CliFixture, type RunningCli } from '../integration/cliHarness.ts';
 
 export interface TestDaemon extends AsyncDisposable {
+  /** `ws://…` */
   readonly url: string;
+  /** `http://…` */
+  readonly httpUrl: string;
   readonly token: string;
   /** Ends it and starts it again at the same address, with the same log; its tasks go on meanwhile. */
   restart(): Promise<void>;
@@ -12,14 +15,19 @@ export interface TestDaemon extends AsyncDisposable {
 export interface TestDaemonOptions {
   /** Of pages that may connect. */
   readonly origins?: readonly string[] | undefined;
+  /** Besides what a login has. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
-export async function startDaemon({ origins = [] }: TestDaemonOptions = {}): Promise<TestDaemon> {
+export async function startDaemon({ origins = [], env }: TestDaemonOptions = {}): Promise<TestDaemon> {
   const dist = buildProduct();
   const cli = new CliFixture(dist);
   const allowed = origins.flatMap((origin) => ['--http-allowed-origin', origin]);
   const serve = async (address: string): Promise<RunningCli> => {
-    const started = cli.start(['serve', '--json', '--no-grpc', '--http', address, ...allowed]);
+    const started = cli.start(
+      ['serve', '--json', '--no-grpc', '--http', address, ...allowed],
+      env === undefined ? {} : { env },
+    );
     await started.shows('"ready":true');
     return started;
   };
@@ -27,6 +35,7 @@ export async function startDaemon({ origins = [] }: TestDaemonOptions = {}): Pro
   const { http } = JSON.parse(serving.stdout.toString()) as { http: { url: string; tokenFile: string } };
   return {
     url: http.url.replace(/^http/, 'ws'),
+    httpUrl: http.url,
     token: readFileSync(http.tokenFile, 'utf8').trim(),
     async restart() {
       serving.child.kill('SIGTERM');
