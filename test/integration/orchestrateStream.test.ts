@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StreamFrame } from '../../src/clients/runStream/frameParser.ts';
 import { GrpcClient } from '../../src/clients/grpc/grpcClient.ts';
-import { RunServiceDefinition, WatchRunRequest } from '../../src/protocol/gen/run/v1/run.ts';
+import { RunServiceDefinition, StartRunRequest, WatchRunRequest } from '../../src/protocol/gen/run/v1/run.ts';
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts';
 import { waitUntil } from '../harness/processes.ts';
 import { connectSocket } from './daemonHarness.ts';
@@ -219,6 +219,43 @@ describe('through every door', () => {
       socket.close();
     }
   });
+});
+
+it('a request over gRPC carries a model, tools and hints as well', async () => {
+  const grpc = new GrpcClient(daemon.httpUrl, { token: daemon.token });
+  try {
+    await grpc.dial();
+    const service = grpc.service(RunServiceDefinition);
+    const asked = {
+      model: { maxSteps: 3, reasoningEffort: 'high', codeExecution: true, maxCostUsd: 0.5 },
+      tools: { mode: 'CUSTOM', providers: [' Gmail '], tools: [] },
+      hints: { platform: 'linux', grounding: { deep: [1, { x: null }] } },
+    };
+    const request = StartRunRequest.fromPartial({ request: { task: 'true', ...asked } });
+    const { run } = await service.startRun(request);
+    expect(run?.request).toMatchObject({
+      ...asked,
+      tools: { mode: 'custom', providers: ['gmail'], tools: [] },
+    });
+    const frames = await client.events(run?.id ?? '');
+    expect(dataOf(frames, 'runner.tools.configured')).toMatchObject({
+      mode: 'custom',
+      providers: ['gmail'],
+      tools: null,
+    });
+    expect(dataOf(frames, 'runner.hints.ignored')['fields']).toEqual([
+      'worker.engine_params.reasoning_effort',
+      'worker.max_steps',
+      'budget.max_cost_usd',
+      'enable_code_execution',
+      'grounding',
+      'platform',
+    ]);
+    const odd = StartRunRequest.fromPartial({ request: { task: 'true', tools: { mode: 'odd' } } });
+    await expect(service.startRun(odd)).rejects.toMatchObject({ reason: 'invalid_request' });
+  } finally {
+    grpc.close();
+  }
 });
 
 const eventOf = (frame: Readonly<Record<string, unknown>>): { type: string; runId: string; data: unknown } =>

@@ -9,6 +9,7 @@ import {
   type RunStepMode as StepModeMessage,
   StepStatus,
 } from '../../protocol/gen/run/v1/run.ts';
+import { modelMessage, modelPartsOf, toolMessage, toolPartsOf } from '../../protocol/runParts.ts';
 import { optionalTime, present, timeOf, wordOf } from './values.ts';
 
 const statuses: Readonly<Record<number, RunStatus>> = {
@@ -66,6 +67,9 @@ export function runRequestMessage(request: RunRequest): RunRequestMessage {
     requestedBy: request.requestedBy ?? '',
     isEnvWhole: request.isEnvWhole ?? false,
     engine: request.engine ?? '',
+    model: request.model === undefined ? undefined : modelMessage(request.model),
+    tools: request.tools === undefined ? undefined : toolMessage(request.tools),
+    hints: request.hints === undefined ? undefined : { ...request.hints },
   });
 }
 
@@ -84,6 +88,9 @@ function requestOf(message: RunRequestMessage): RunRequest {
     requestedBy: given(message.requestedBy),
     isEnvWhole: message.isEnvWhole ? true : undefined,
     engine: given(message.engine),
+    model: message.model === undefined ? undefined : modelPartsOf(message.model),
+    tools: message.tools === undefined ? undefined : toolPartsOf(message.tools),
+    hints: message.hints,
   };
 }
 

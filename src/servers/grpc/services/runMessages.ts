@@ -9,6 +9,7 @@ import {
   type RunStep,
   StepStatus,
 } from '../../../protocol/gen/run/v1/run.ts';
+import { modelMessage, modelPartsOf, toolMessage, toolPartsOf } from '../../../protocol/runParts.ts';
 import { dateOf, environmentOf, optionalDate } from './values.ts';
 
 const statuses: Readonly<Record<RunStatus, RunStatusMessage>> = {
@@ -84,6 +85,9 @@ export function runRequestOf(message: RunRequestMessage, requestedBy: string | n
     rows: given(rows),
     requestedBy: requestedBy ?? given(message.requestedBy),
     engine: given(message.engine),
+    model: message.model === undefined ? undefined : modelPartsOf(message.model),
+    tools: message.tools === undefined ? undefined : toolPartsOf(message.tools),
+    hints: message.hints,
   };
 }
 
@@ -103,6 +107,9 @@ function requestMessage(request: RunRequest): RunRequestMessage {
     rows: request.rows ?? 0,
     requestedBy: request.requestedBy ?? '',
     engine: request.engine ?? '',
+    model: request.model === undefined ? undefined : modelMessage(request.model),
+    tools: request.tools === undefined ? undefined : toolMessage(request.tools),
+    hints: request.hints === undefined ? undefined : { ...request.hints },
   };
 }
 
