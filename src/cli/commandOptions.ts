@@ -30,3 +30,8 @@ export function duration(text: string): number {
   if (ms === undefined) throw new InvalidArgumentError('It is a time such as 90s, 5m or 1.5h.');
   return ms;
 }
+
+/** Of an option that may be given several times. */
+export function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}

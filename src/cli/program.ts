@@ -2,7 +2,14 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
 import type { GrpcFlags } from './grpcFlags.ts';
-import { type AddCommand, type CommandAction, type CommonOptions, duration } from './commandOptions.ts';
+import {
+  type AddCommand,
+  collect,
+  type CommandAction,
+  type CommonOptions,
+  duration,
+} from './commandOptions.ts';
+import { addBackendOptions, type RunFlags } from './backendFlags.ts';
 import type { HttpFlags } from './httpFlags.ts';
 import { addHttpOptions } from './httpOptions.ts';
 import { addTokenCommands } from './tokenCommands.ts';
@@ -98,12 +105,16 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 
   addTokenCommands(program, addCommonOptions, command);
 
-  command<CommonOptions & RunFlags>(
+  const runCommand = command<CommonOptions & RunFlags>(
     'run [command...]',
     'run a command, or the steps of a task, and exit with its exit code',
     async (context, flags, words) => {
-      const { runTask } = await import('./commands/run.ts');
       const { taskOf } = await import('./taskOf.ts');
+      if (flags.backend !== undefined) {
+        const { runOnBackend } = await import('./commands/runOnBackend.ts');
+        return runOnBackend(context, flags, words);
+      }
+      const { runTask } = await import('./commands/run.ts');
       return runTask(context, {
         ...taskOf({ words, task: flags.task, steps: flags.step, shell: flags.shell, engine: flags.engine }),
         engine: flags.engine,
@@ -131,6 +142,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     )
     .option('--raw', "print the terminal's bytes as they are: lines end in CR LF")
     .option('--stdin', 'pass piped standard input on to the terminal (which echoes it)');
+  addBackendOptions(runCommand);
 
   command<CommonOptions & { all?: boolean }>(
     'ps',
@@ -339,18 +351,6 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   return state.code;
 }
 
-interface RunFlags {
-  readonly engine?: string;
-  readonly task?: string;
-  readonly step?: readonly string[];
-  readonly cwd?: string;
-  readonly shell?: string;
-  readonly name?: string;
-  readonly timeout?: number;
-  readonly raw?: boolean;
-  readonly stdin?: boolean;
-}
-
 /** Before the subcommand and behind it. */
 function addCommonOptions(command: Command): void {
   command
@@ -371,10 +371,6 @@ function prepare(command: Command, out: OutputWriter, err: OutputWriter): void {
     getErrHelpWidth: () => err.columns ?? 100,
   });
   for (const subcommand of command.commands) prepare(subcommand, out, err);
-}
-
-function collect(value: string, previous: readonly string[] = []): readonly string[] {
-  return [...previous, value];
 }
 
 function wholeNumber(text: string): number {

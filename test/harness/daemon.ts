@@ -7,6 +7,8 @@ export interface TestDaemon extends AsyncDisposable {
   readonly url: string;
   /** `http://…` */
   readonly httpUrl: string;
+  /** The product that it is made of. */
+  readonly dist: string;
   readonly token: string;
   /** Ends it and starts it again at the same address, with the same log; its tasks go on meanwhile. */
   restart(): Promise<void>;
@@ -36,6 +38,7 @@ export async function startDaemon({ origins = [], env }: TestDaemonOptions = {})
   return {
     url: http.url.replace(/^http/, 'ws'),
     httpUrl: http.url,
+    dist,
     token: readFileSync(http.tokenFile, 'utf8').trim(),
     async restart() {
       serving.child.kill('SIGTERM');

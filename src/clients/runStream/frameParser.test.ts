@@ -37,7 +37,8 @@ describe('frames', () => {
     ['without blank lines', bare, bareFrames],
     ['without blank lines, and CRLF', bare.replaceAll('\n', '\r\n'), bareFrames],
   ])('are read %s, cut anywhere', (_, text, frames) => {
-    for (let pieceBytes = 1; pieceBytes <= 40; pieceBytes += 1) expect(parse(text, pieceBytes)).toEqual(frames);
+    for (let pieceBytes = 1; pieceBytes <= 40; pieceBytes += 1)
+      expect(parse(text, pieceBytes)).toEqual(frames);
     expect(parse(text)).toEqual(frames);
   });
 
@@ -66,6 +67,8 @@ describe('frames', () => {
     const parser = new FrameParser({ maxLine: 100, maxFrame: 150 });
     expect(() => parser.push(encode(`data: ${'x'.repeat(200)}`))).toThrow(/a line of more than 100/);
     const other = new FrameParser({ maxLine: 100, maxFrame: 150 });
-    expect(() => other.push(encode(`data: ${'x'.repeat(90)}\n`.repeat(3)))).toThrow(/a frame of more than 150/);
+    expect(() => other.push(encode(`data: ${'x'.repeat(90)}\n`.repeat(3)))).toThrow(
+      /a frame of more than 150/,
+    );
   });
 });

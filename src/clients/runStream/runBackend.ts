@@ -27,6 +27,8 @@ export async function askBackend(backend: RunBackend, request: BackendRequest): 
   try {
     response = await fetch(`${backend.baseUrl.replace(/\/+$/, '')}${path}`, {
       method,
+      // Headers may hold secrets, which are for this server alone.
+      redirect: 'error',
       headers: {
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...backend.headers,
