@@ -28,6 +28,7 @@ import { RunPanels } from './panel/runPanels.ts';
 import type { Place } from './place.ts';
 import { ReadyWorkbench } from './readyWorkbench.ts';
 import { offerLostToken } from './remote/lostTokens.ts';
+import { RunBackends } from './backends/runBackends.ts';
 import { RemotePlaces } from './remote/remotePlaces.ts';
 import { askWithLog, showProblem } from './ui/problems.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
@@ -160,6 +161,7 @@ export class Workbench implements vscode.Disposable {
       documents: this.documents,
       manifests: this.resources.add(new TaskManifests()),
       remotes: this.remotes,
+      backends: this.resources.add(new RunBackends(context.secrets, log)),
       daemon,
       place: (args) => this.place(args),
       memory: context.workspaceState,

@@ -1,6 +1,7 @@
 import type { CommandId } from '../contributions/ids.ts';
 import type { CommandHandler } from './context.ts';
 import { agentCommands } from './agentCommands.ts';
+import { backendCommands } from './backendCommands.ts';
 import { daemonCommands } from './daemonCommands.ts';
 import { containerCommands } from './containerCommands.ts';
 import { containerTaskCommands } from './containerTaskCommands.ts';
@@ -21,6 +22,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...containerCommands,
   ...containerTaskCommands,
   ...remoteCommands,
+  ...backendCommands,
   ...daemonCommands,
   ...toolCommands,
 };
@@ -45,6 +47,8 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.removeTerminal': 'The terminal was not removed',
   'orchestrator.connectOrchestrator': 'The orchestrator was not connected',
   'orchestrator.disconnectOrchestrator': 'The orchestrator was not disconnected',
+  'orchestrator.addRunBackend': 'The run backend was not added',
+  'orchestrator.removeRunBackend': 'The run backend was not removed',
   'orchestrator.startDaemon': 'The daemon was not started',
   'orchestrator.stopDaemon': 'The daemon was not stopped',
   'orchestrator.copyDaemonAddress': 'The address was not copied',

@@ -1,5 +1,6 @@
 import type { Memento } from 'vscode';
 import type { CoreService } from '../core/coreService.ts';
+import type { RunBackends } from '../backends/runBackends.ts';
 import type { DaemonControl } from '../daemon/daemonControl.ts';
 import type { OutputDocuments } from '../panel/outputDocuments.ts';
 import type { TaskManifests } from '../manifests/taskManifests.ts';
@@ -18,6 +19,7 @@ export interface CommandContext {
   readonly documents: OutputDocuments;
   readonly manifests: TaskManifests;
   readonly remotes: RemotePlaces;
+  readonly backends: RunBackends;
   readonly daemon: DaemonControl;
   /** Of this workspace. */
   readonly memory: Memento;

@@ -108,6 +108,8 @@ const specs: readonly CommandSpec[] = [
     icon: 'debug-disconnect',
     enablement: trusted,
   },
+  { command: c.addRunBackend, title: 'Add Run Backend…', icon: 'cloud', enablement: trusted },
+  { command: c.removeRunBackend, title: 'Remove Run Backend…', icon: 'trash', enablement: trusted },
   {
     command: c.startDaemon,
     title: 'Start Daemon',

@@ -65,6 +65,8 @@ export const commandIds = {
   copyDaemonToken: 'orchestrator.copyDaemonToken',
   connectDaemon: 'orchestrator.connectDaemon',
   showDaemon: 'orchestrator.showDaemon',
+  addRunBackend: 'orchestrator.addRunBackend',
+  removeRunBackend: 'orchestrator.removeRunBackend',
 } as const;
 export type CommandId = (typeof commandIds)[keyof typeof commandIds];
 
@@ -89,6 +91,7 @@ export const settingIds = {
   runOpenIn: 'orchestrator.run.openIn',
   runMaxConcurrent: 'orchestrator.run.maxConcurrent',
   runTimeout: 'orchestrator.run.timeoutMinutes',
+  runBackends: 'orchestrator.backends',
   containersEngine: 'orchestrator.containers.engine',
   notifyFailed: 'orchestrator.notifications.runFailed',
   notifyFinished: 'orchestrator.notifications.runFinished',
@@ -127,6 +130,7 @@ export interface SettingTypes {
   [settingIds.runOpenIn]: 'editor' | 'panel' | 'none';
   [settingIds.runMaxConcurrent]: number;
   [settingIds.runTimeout]: number;
+  [settingIds.runBackends]: readonly object[];
   [settingIds.containersEngine]: string;
   [settingIds.notifyFailed]: boolean;
   [settingIds.notifyFinished]: boolean;

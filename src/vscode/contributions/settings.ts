@@ -1,22 +1,6 @@
+import { backends } from './backendSettings.ts';
 import { type SettingId, settingIds as s } from './ids.ts';
-
-/** JSON schema of one setting, as far as we use it. */
-export interface SettingSchema {
-  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'array';
-  readonly default: string | number | boolean | readonly string[];
-  /** Of an array. */
-  readonly items?: { readonly type: 'string' };
-  readonly scope: 'window' | 'resource' | 'machine' | 'machine-overridable' | 'application';
-  readonly order: number;
-  readonly markdownDescription: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly enum?: readonly string[];
-  readonly enumItemLabels?: readonly string[];
-  readonly markdownEnumDescriptions?: readonly string[];
-}
-
-export type SettingGroup = Readonly<Partial<Record<SettingId, SettingSchema>>>;
+import type { SettingGroup } from './settingSchema.ts';
 
 const terminal: SettingGroup = {
   [s.terminalShell]: {
@@ -362,6 +346,7 @@ const advanced: SettingGroup = {
 export const settingSchemas: readonly SettingGroup[] = [
   terminal,
   run,
+  backends,
   containers,
   containerTasks,
   notifications,
@@ -371,7 +356,7 @@ export const settingSchemas: readonly SettingGroup[] = [
 
 export const configuration = [
   { id: 'orchestrator.terminal', title: 'Terminal', order: 1, properties: terminal },
-  { id: 'orchestrator.run', title: 'Runs', order: 2, properties: run },
+  { id: 'orchestrator.run', title: 'Runs', order: 2, properties: { ...run, ...backends } },
   { id: 'orchestrator.containers', title: 'Containers', order: 3, properties: containers },
   { id: 'orchestrator.containerTasks', title: 'Container Tasks', order: 4, properties: containerTasks },
   { id: 'orchestrator.notifications', title: 'Notifications', order: 5, properties: notifications },

@@ -16,7 +16,7 @@ export function readSetting<K extends SettingId>(id: K): SettingTypes[K] {
         value >= (schema.minimum ?? -Infinity) &&
         value <= (schema.maximum ?? Infinity)
       : schema.type === 'array'
-        ? Array.isArray(value) && value.every((item) => typeof item === 'string')
+        ? Array.isArray(value) && value.every((item) => typeof item === (schema.items?.type ?? 'string'))
         : typeof value === schema.type &&
           (schema.enum === undefined || schema.enum.includes(value as string));
   return (isValid ? value : schema.default) as SettingTypes[K];
@@ -28,7 +28,9 @@ export function changedSettings(): Record<string, unknown> {
   for (const id of Object.values(settingIds)) {
     const value: unknown = vscode.workspace.getConfiguration().get(id);
     const fallback: unknown = vscode.workspace.getConfiguration().inspect(id)?.defaultValue;
-    if (value !== fallback) changed[id] = value;
+    if (value === fallback) continue;
+    // Whoever reads the diagnostics need not know of anybody's servers and headers.
+    changed[id] = id === settingIds.runBackends ? 'changed' : value;
   }
   return changed;
 }
