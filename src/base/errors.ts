@@ -67,6 +67,8 @@ export type ErrorReason =
   | 'ceilings_unavailable'
   | 'output_timeout'
   | 'permission_denied'
+  | 'tool_not_found'
+  | 'tool_failed'
   | 'worker_not_found'
   | 'worker_exists'
   | 'spawn_failed'
