@@ -69,6 +69,7 @@ export type ErrorReason =
   | 'permission_denied'
   | 'tool_not_found'
   | 'tool_failed'
+  | 'sign_in_failed'
   | 'worker_not_found'
   | 'worker_exists'
   | 'spawn_failed'

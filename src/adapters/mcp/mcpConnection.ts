@@ -269,7 +269,8 @@ function isRefusedAtDoor(error: unknown): boolean {
 
 /** `fetch failed` says nothing; what is behind it does. */
 function causeOf(error: unknown): string | undefined {
-  return error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined;
+  const isBare = error instanceof Error && !(error instanceof OrchestratorError);
+  return isBare && error.cause instanceof Error ? error.cause.message : undefined;
 }
 
 function withComplaint(fault: string | undefined, complaint: string): string | undefined {

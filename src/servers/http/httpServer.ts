@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { checkInteger, invalidRequest } from '../../core/text.ts';
+import type { ToolRegistry } from '../../core/tools/toolRegistry.ts';
 import { type Access, openAccess } from '../access/access.ts';
 import { daemonDoor } from './api/daemonDoor.ts';
 import { type CallerLimits, CallerUse, defaultCallerLimits } from './callerLimits.ts';
@@ -15,6 +16,8 @@ import { createHttpApp } from './httpApp.ts';
 import { OpenConnections } from './openConnections.ts';
 import { refuseRequest, refuseUpgrade } from './rawRequests.ts';
 import { isLoopback, originRules, urlHost } from './originRules.ts';
+import { callbackApp, toolApp } from './tools/toolApp.ts';
+import { toolRoutes } from './tools/toolRoutes.ts';
 import { type TaskApi, type TaskRouteLimits, taskRoutes } from './taskRoutes.ts';
 
 export interface HttpServerOptions {
@@ -34,6 +37,8 @@ export interface HttpServerOptions {
   readonly tasks: TaskApi | undefined;
   /** What is behind `/api/daemon` and `/metrics`; without it there is neither. */
   readonly daemon?: DaemonApi | undefined;
+  /** What is behind `/api/mcp/auth`; without it there is none. */
+  readonly tools?: ToolRegistry | undefined;
   /** Who may come in; closed by whoever opened it. Default: the tokens of the state directory. */
   readonly access?: Access | undefined;
   /** Takes tokens from the query too, where logs and histories show them. Default: no. */
@@ -111,17 +116,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const connections = new OpenConnections(limits.maxConnections);
   const rules = originRules(host, options.allowedHosts, options.allowedOrigins);
   const use = new CallerUse(limits);
-  const { daemon: api, version = '' } = options;
+  const { daemon: api, tools, version = '' } = options;
+  const toolApi = tools === undefined ? [] : toolRoutes(tools, rules);
   const daemon =
     api === undefined
       ? undefined
-      : daemonDoor({ api, access, use, limits: limits.events, now: Date.now, version });
+      : daemonDoor({ api, access, use, limits: limits.events, now: Date.now, version, otherRoutes: toolApi });
   const app = createHttpApp({
     rules,
     authenticator: access,
     allowsQueryToken: options.allowsQueryToken === true,
     use,
-    routes: daemon === undefined ? [] : [daemon.app],
+    openRoutes: tools === undefined ? [] : [callbackApp(tools, rules)],
+    routes: [...(daemon === undefined ? [] : [daemon.app]), toolApp(toolApi, logger)],
     taskRoutes: taskRoutes(options.tasks, limits),
     onTrusted: ({ socket }) => connections.trust(socket),
     now: Date.now,

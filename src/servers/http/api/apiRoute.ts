@@ -5,12 +5,14 @@ import type { Scope } from '../../../protocol/daemon/handshake.ts';
 import type { Caller } from '../../access/caller.ts';
 
 /**
- * A route of `/api/daemon`: what is served and what the OpenAPI document says of it are made from this one thing, so
+ * A route of `/api/daemon` or beside it: what is served and what the OpenAPI document says of it are made from this one thing, so
  * that they cannot differ.
  */
 export interface ApiRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Below `/api/daemon`, e.g. `/sessions/{id}`; empty for itself. */
+  /** What its path is below. Default: `/api/daemon`. */
+  readonly base?: string | undefined;
+  /** E.g. `/sessions/{id}`; empty for the base itself. */
   readonly path: string;
   readonly scope: Scope;
   readonly summary: string;
@@ -51,6 +53,8 @@ interface TypedRequest<Q, B> {
   readonly exchange: Exchange;
   /** The `{id}` of the path; empty where it has none. */
   readonly id: string;
+  /** All of the path's, by name. */
+  readonly params: Readonly<Record<string, string>>;
   readonly query: Q;
   readonly body: B;
   readonly requestId: string | undefined;
@@ -81,6 +85,7 @@ export function apiRoute<
         caller,
         exchange,
         id: params['id'] ?? '',
+        params,
         query: parsed(options.query, query, 'the query') as z.infer<Q>,
         body: parsed(options.body, json, 'the body') as z.infer<B>,
         requestId,

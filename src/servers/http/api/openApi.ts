@@ -44,7 +44,7 @@ export function openApiDocument(routes: readonly ApiRoute[], version: string): R
     [`${apiBase}/openapi.json`]: { get: described('This document', 'application/json', { type: 'object' }) },
   };
   for (const route of routes) {
-    const path = `${apiBase}${route.path}`;
+    const path = `${route.base ?? apiBase}${route.path}`;
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
   }
   return {
