@@ -134,7 +134,9 @@ export async function startProtectedToolServer(): Promise<ProtectedToolServer> {
     origin,
     expireAll: () => tokens.clear(),
     async [Symbol.asyncDispose]() {
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      if ('closeAllConnections' in server) server.closeAllConnections();
+      await closed;
     },
   });
 }

@@ -24,6 +24,13 @@ export interface ParsedServers {
   readonly problems: readonly ServerProblem[];
 }
 
+/** What a configuration asks a person for. */
+export interface ConfigInput {
+  readonly id: string;
+  readonly description: string;
+  readonly isPassword: boolean;
+}
+
 const maxServers = 64;
 const defaultTimeoutMs = 60_000;
 const maxTimeoutMs = 60 * 60_000;
@@ -51,6 +58,17 @@ export function parseServers(config: unknown, variables: ConfigVariables): Parse
     }
   }
   return { entries: [...entries.values()], problems };
+}
+
+/** `inputs` as VS Code has them; what is not understood is left out. */
+export function parseInputs(config: unknown): ConfigInput[] {
+  const { inputs } = record(config, 'The configuration');
+  return (Array.isArray(inputs) ? inputs : []).flatMap((input: unknown) => {
+    const { id, description, password } = (input ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof id !== 'string') return [];
+    const isPassword = password !== false;
+    return [{ id, description: typeof description === 'string' ? description : id, isPassword }];
+  });
 }
 
 /** The ids of `${input:…}` in a server's values. */

@@ -116,8 +116,9 @@ export class ToolRegistry implements Disposable {
     const signed = await Promise.all(
       configured.servers.map(async (server) => {
         const own = known[server.name] ?? {};
-        const token = canSignIn(server) ? await this.tokenOf(server, signIn) : undefined;
-        if (token === undefined || server.kind === 'stdio') return { server, own };
+        if (server.kind === 'stdio' || !canSignIn(server)) return { server, own };
+        const token = await this.tokenOf(server, signIn);
+        if (token === undefined) return { server, own };
         const { secretHeaders } = server;
         return {
           server: { ...server, secretHeaders: [...secretHeaders, 'Authorization'] },
@@ -264,7 +265,7 @@ export class ToolRegistry implements Disposable {
           ? `There is no tool provider "${provider}".`
           : `${entry.displayName} is not configured: add a server that provides it to the tool servers.`,
       );
-    if (canSignIn(server)) return server;
+    if (server.kind === 'http' && canSignIn(server)) return server;
     throw invalidRequest(
       `${server.displayName} is not signed in to: ${server.kind === 'stdio' ? 'it is a program on this machine' : 'its authorization is configured'}.`,
     );
@@ -286,9 +287,8 @@ export class ToolRegistry implements Disposable {
 }
 
 /** A server whose authorization is not configured may want to be signed in to. */
-function canSignIn(server: ToolServer): server is HttpToolServer {
-  if (server.kind === 'stdio') return false;
-  const names = [...Object.keys(server.headers), ...server.secretHeaders];
+function canSignIn({ headers, secretHeaders }: HttpToolServer): boolean {
+  const names = [...Object.keys(headers), ...secretHeaders];
   return !names.some((name) => name.toLowerCase() === 'authorization');
 }
 
