@@ -1,8 +1,12 @@
 import { existsSync, mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTaskPlaces } from '../adapters/containerTasks/taskPlaces.ts';
 import { createContainerParts } from '../adapters/containerParts.ts';
+import { createToolParts } from '../adapters/toolParts.ts';
+import { serversOfFile } from '../adapters/mcp/serverFile.ts';
+import { createSecretFile } from '../adapters/system/secretFile.ts';
 import { createProcessMetrics } from '../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../adapters/system/systemEnvironment.ts';
@@ -51,6 +55,8 @@ export interface OpenCoreOptions {
   readonly isDoorComing: boolean;
   /** Commands in or below them are meant for this core. */
   readonly folders?: readonly string[];
+  /** The file of the MCP servers. Default: `tools.json` of the state directory, where there is one. */
+  readonly toolsFile?: string | undefined;
   readonly logger: Logger;
 }
 
@@ -93,6 +99,11 @@ export async function openCore(options: OpenCoreOptions): Promise<Core> {
       recordLimitBytes: defaultLimits.recordLimitBytes,
     });
     undo.push(() => containers.dispose());
+    const servers = serversOfFile(options.toolsFile ?? paths.tools, {
+      isNeeded: options.toolsFile !== undefined,
+    });
+    undo.push(() => servers.dispose());
+    const secrets = createSecretFile(paths.secrets);
     const orchestrator = new Orchestrator({
       store,
       processHost,
@@ -101,6 +112,13 @@ export async function openCore(options: OpenCoreOptions): Promise<Core> {
       processMetrics: createProcessMetrics(),
       containerTaskPlaces: createTaskPlaces(stateDir),
       containers,
+      tools: createToolParts({
+        servers,
+        secrets,
+        cwd: () => options.folders?.[0] ?? homedir(),
+        clock: systemClock,
+        logger,
+      }),
       clock: systemClock,
       ids: systemIds,
       logger,

@@ -68,15 +68,23 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return subcommand;
   };
 
-  const serveCommand = command<CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean }>(
+  const serveCommand = command<
+    CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean; tools?: string }
+  >(
     'serve',
     'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
-    async (context, { stopChildren, ...flags }) => {
+    async (context, { stopChildren, tools, ...flags }) => {
       const { serve } = await import('./commands/serve.ts');
-      return serve(context, { stopsChildren: stopChildren === true, grpc: flags, http: flags });
+      return serve(context, {
+        stopsChildren: stopChildren === true,
+        toolsFile: tools,
+        grpc: flags,
+        http: flags,
+      });
     },
   )
     .option('--stop-children', 'when asked to go, end every terminal and run first')
+    .option('--tools <file>', 'MCP servers (default: tools.json in the state directory)')
     .option('--no-grpc', 'do not listen for gRPC')
     .option(
       '--grpc-socket-path <path>',

@@ -20,11 +20,17 @@ export function statePaths(stateDir: string): {
   readonly lock: string;
   /** Start-up files of interactive shells. */
   readonly shell: string;
+  /** MCP servers, as the user writes them. */
+  readonly tools: string;
+  /** What was signed in to, 0600. */
+  readonly secrets: string;
 } {
   return {
     database: join(stateDir, 'orchestrator.db'),
     lock: join(stateDir, 'core.lock'),
     shell: join(stateDir, 'shell'),
+    tools: join(stateDir, 'tools.json'),
+    secrets: join(stateDir, 'tool-secrets.json'),
   };
 }
 

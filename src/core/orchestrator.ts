@@ -23,6 +23,7 @@ import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processH
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
+import type { ToolParts } from './ports/toolParts.ts';
 import { settleAgentRuns } from './runs/agentRunEvents.ts';
 import type { ContainerRunEngine } from './runs/containerRunEngine.ts';
 import { settleContainerRuns } from './runs/containerRunEvents.ts';
@@ -40,6 +41,7 @@ import { TerminalHousekeeper } from './terminals/terminalHousekeeper.ts';
 import { TerminalMeter } from './terminals/terminalMetrics.ts';
 import { TerminalOutput } from './terminals/terminalOutput.ts';
 import { TerminalSessions } from './terminals/terminalSessions.ts';
+import { ToolRegistry } from './tools/toolRegistry.ts';
 import { closedError } from './waitFor.ts';
 
 export type { OrchestratorLimits } from './limits.ts';
@@ -58,6 +60,7 @@ export interface OrchestratorDependencies {
   readonly containers?: ContainerParts | undefined;
   /** Without it there are no container tasks. */
   readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
+  readonly tools?: ToolParts | undefined;
   /** What `close` does with running container tasks. Default: keep. */
   readonly containerTasksAtQuit?: TasksAtQuit | undefined;
   readonly clock: Clock;
@@ -89,6 +92,7 @@ export class Orchestrator {
   readonly containers: ContainerManager;
   /** Undefined where the composition has no place for them. */
   readonly containerTasks: ContainerTaskManager | undefined;
+  readonly tools: ToolRegistry;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -171,11 +175,11 @@ export class Orchestrator {
       now: () => clock.now(),
     });
     this.runs = this.disposables.add(new RunManager(this.context, this.sessions, this.terminals, this.tasks));
-    const { sessions, messages, runs, conversations, terminals, tasks } = this;
-    const parts = { context: this.context, sessions, messages, runs, conversations, terminals, tasks };
-    this.chat = new Chat({ ...parts, events: log });
+    const { context, sessions, messages, runs, conversations, terminals, tasks } = this;
+    this.chat = new Chat({ context, sessions, messages, runs, conversations, terminals, tasks, events: log });
     this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
     this.containerRuns = this.runs.addContainers(this.containers);
+    this.tools = this.disposables.add(new ToolRegistry(dependencies.tools, clock, logger));
     const { containerTaskPlaces: places } = dependencies;
     if (places !== undefined) {
       this.containerTasks = this.disposables.add(

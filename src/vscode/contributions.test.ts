@@ -74,7 +74,7 @@ describe('settings', () => {
   });
 
   it.each(Object.keys(settingIds))('%s is read', (key) => {
-    expect(code).toMatch(new RegExp(`readSetting\\(settingIds\\.${key}\\)`));
+    expect(code).toMatch(new RegExp(`(?:read|inspect)Setting\\(settingIds\\.${key}\\)`));
   });
 
   it('have a default that fits their schema', () => {
@@ -88,7 +88,7 @@ describe('settings', () => {
 
   it('that name programs, folders or engines are not taken from an untrusted workspace', () => {
     for (const [id] of settings) {
-      const namesPath = /shell$|directory$|engine$/i.test(id);
+      const namesPath = /shell$|directory$|engine$|tools\.servers$/i.test(id);
       expect(restrictedConfigurations.includes(id as never), id).toBe(namesPath);
     }
   });

@@ -31,6 +31,7 @@ import { offerLostToken } from './remote/lostTokens.ts';
 import { RunBackends } from './backends/runBackends.ts';
 import { RemotePlaces } from './remote/remotePlaces.ts';
 import { askWithLog, showProblem } from './ui/problems.ts';
+import { createWindowServers, windowSecrets } from './tools/windowServers.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
 import { readSetting } from './ui/settings.ts';
 import { StatusBar } from './ui/statusBar.ts';
@@ -113,6 +114,8 @@ export class Workbench implements vscode.Disposable {
         isShellIntegrated: readSetting(settingIds.terminalIntegration),
         defaultDirectory: () => defaultFolder(this.home),
         engineAddress: () => readSetting(settingIds.containersEngine),
+        toolServers: () => createWindowServers(context),
+        secrets: windowSecrets(context),
         servesGrpc: readSetting(settingIds.grpcEnabled),
         daemon,
         folders: localFolders(),

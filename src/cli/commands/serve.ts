@@ -11,6 +11,8 @@ import { version } from '../version.ts';
 export interface ServeOptions {
   /** End what runs, instead of leaving it to the next core. */
   readonly stopsChildren: boolean;
+  /** The file of the MCP servers; undefined for that of the state directory. */
+  readonly toolsFile: string | undefined;
   readonly grpc: GrpcFlags;
   readonly http: HttpFlags;
 }
@@ -28,6 +30,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
     kind: 'serve',
     isDoorComing,
     folders: [process.cwd()],
+    toolsFile: options.toolsFile,
     logger: context.logger,
   });
   const doors: Door[] = [];

@@ -98,6 +98,7 @@ export async function openDaemonDoor(options: DaemonDoorOptions): Promise<Daemon
       tasks: orchestrator.containerTasks,
       daemon: logic,
       runs: orchestrator,
+      tools: orchestrator.tools,
       access,
       onUpgrade: (request, socket, head, trust) => {
         // The door of sockets has limits of its own for those that show no token.

@@ -2,7 +2,7 @@ import { OrchestratorError } from '../../base/errors.ts';
 import { errorHeaders, statusOf } from './httpErrors.ts';
 
 /** Where errors are told as contract 004 has them: `{"detail": …}`. */
-const places = ['/orchestrate', '/config'];
+const places = ['/orchestrate', '/config', '/api/mcp/auth'];
 
 export function isDetailPlace(path: string): boolean {
   return places.some((place) => path === place || path.startsWith(`${place}/`));

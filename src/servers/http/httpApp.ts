@@ -15,6 +15,8 @@ export interface HttpAppOptions {
   /** Tokens in `?token=` too. */
   readonly allowsQueryToken: boolean;
   readonly use: CallerUse;
+  /** Without a token and from anywhere: they check for themselves who may come. */
+  readonly openRoutes: readonly Hono<HttpEnv>[];
   /** What is served besides `/health`, all of it behind a token; they check scopes of their own. */
   readonly routes: readonly Hono<HttpEnv>[];
   /** Likewise, with `read` for looking and `drive` for everything else. */
@@ -47,6 +49,7 @@ export function createHttpApp(options: HttpAppOptions): Hono<HttpEnv> {
     const error = new OrchestratorError('NOT_FOUND', 'invalid_request', `There is nothing at ${req.path}.`);
     return isDetailPlace(req.path) ? detailResponse(error) : errorResponse(error);
   });
+  for (const route of options.openRoutes) app.route('/', route);
   app.use(async ({ req }, next) => {
     const { host, origin, 'sec-fetch-site': fetchSite } = req.header();
     checkOrigin({ host, origin, fetchSite }, rules);

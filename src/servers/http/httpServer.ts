@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { checkInteger, invalidRequest } from '../../core/text.ts';
+import type { ToolRegistry } from '../../core/tools/toolRegistry.ts';
 import { type Access, openAccess } from '../access/access.ts';
 import { daemonDoor } from './api/daemonDoor.ts';
 import { type CallerLimits, CallerUse, defaultCallerLimits } from './callerLimits.ts';
@@ -17,6 +18,8 @@ import { orchestrateDoor } from './orchestrate/orchestrateDoor.ts';
 import type { RunSource } from './orchestrate/runStreams.ts';
 import { refuseRequest, refuseUpgrade } from './rawRequests.ts';
 import { isLoopback, originRules, urlHost } from './originRules.ts';
+import { callbackApp, toolApp } from './tools/toolApp.ts';
+import { toolBase, toolRoutes } from './tools/toolRoutes.ts';
 import { type TaskApi, type TaskRouteLimits, taskRoutes } from './taskRoutes.ts';
 
 export interface HttpServerOptions {
@@ -38,6 +41,8 @@ export interface HttpServerOptions {
   readonly daemon?: DaemonApi | undefined;
   /** What is behind `/orchestrate`; without it there is none. */
   readonly runs?: RunSource | undefined;
+  /** What is behind `/api/mcp/auth`; without it there is none. */
+  readonly tools?: ToolRegistry | undefined;
   /** Who may come in; closed by whoever opened it. Default: the tokens of the state directory. */
   readonly access?: Access | undefined;
   /** Takes tokens from the query too, where logs and histories show them. Default: no. */
@@ -115,17 +120,25 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const connections = new OpenConnections(limits.maxConnections);
   const rules = originRules(host, options.allowedHosts, options.allowedOrigins);
   const use = new CallerUse(limits);
-  const { daemon: api, runs: source, version = '' } = options;
+  const { daemon: api, runs: source, tools, version = '' } = options;
   const common = { access, use, limits: limits.events, now: Date.now };
   const orchestrate = source === undefined ? undefined : orchestrateDoor({ ...common, source, logger });
-  const daemon =
-    api === undefined ? undefined : daemonDoor({ ...common, api, version, others: orchestrate?.routes });
+  const toolApi = tools === undefined ? [] : toolRoutes(tools, rules);
+  const others = [
+    ...(orchestrate?.routes ?? []),
+    ...toolApi.map((route) => ({ ...route, path: `${toolBase}${route.path}` })),
+  ];
+  const daemon = api === undefined ? undefined : daemonDoor({ ...common, api, version, others });
   const app = createHttpApp({
     rules,
     authenticator: access,
     allowsQueryToken: options.allowsQueryToken === true,
     use,
-    routes: [daemon, orchestrate].flatMap((door) => (door === undefined ? [] : [door.app])),
+    openRoutes: tools === undefined ? [] : [callbackApp(tools, rules)],
+    routes: [
+      ...[daemon, orchestrate].flatMap((door) => (door === undefined ? [] : [door.app])),
+      toolApp(toolApi),
+    ],
     taskRoutes: taskRoutes(options.tasks, limits),
     onTrusted: ({ socket }) => connections.trust(socket),
     now: Date.now,

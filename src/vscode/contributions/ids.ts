@@ -98,6 +98,9 @@ export const settingIds = {
   notifyFinishedAfter: 'orchestrator.notifications.runFinishedAfterSeconds',
   containerTasksAtQuit: 'orchestrator.containerTasks.atQuit',
   notifyContainerTasks: 'orchestrator.notifications.containerTasks',
+  toolsServers: 'orchestrator.tools.servers',
+  toolsUseVsCodeServers: 'orchestrator.tools.useVsCodeServers',
+  toolsAllowed: 'orchestrator.tools.allowed',
   grpcEnabled: 'orchestrator.grpc.enabled',
   daemonEnabled: 'orchestrator.daemon.enabled',
   daemonPort: 'orchestrator.daemon.port',
@@ -137,6 +140,9 @@ export interface SettingTypes {
   [settingIds.notifyFinishedAfter]: number;
   [settingIds.containerTasksAtQuit]: 'keep' | 'stop';
   [settingIds.notifyContainerTasks]: 'errorsAndResults' | 'errors' | 'none';
+  [settingIds.toolsServers]: Readonly<Record<string, unknown>>;
+  [settingIds.toolsUseVsCodeServers]: boolean;
+  [settingIds.toolsAllowed]: readonly string[];
   [settingIds.grpcEnabled]: boolean;
   [settingIds.daemonEnabled]: boolean;
   [settingIds.daemonPort]: number;

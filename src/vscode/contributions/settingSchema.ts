@@ -2,11 +2,11 @@ import type { SettingId } from './ids.ts';
 
 /** JSON schema of one setting, as far as we use it. */
 export interface SettingSchema {
-  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'array';
-  readonly default: string | number | boolean | readonly string[];
+  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
+  readonly default: string | number | boolean | readonly string[] | Readonly<Record<string, unknown>>;
   /** Of an array; what objects hold is a JSON schema. */
   readonly items?:
-    | { readonly type: 'string' }
+    | { readonly type: 'string'; readonly enum?: readonly string[] }
     | {
         readonly type: 'object';
         readonly required: readonly string[];

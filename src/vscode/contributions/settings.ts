@@ -324,6 +324,34 @@ const daemon: SettingGroup = {
   },
 };
 
+const tools: SettingGroup = {
+  [s.toolsServers]: {
+    type: 'object',
+    default: {},
+    scope: 'window',
+    order: 1,
+    markdownDescription:
+      'MCP servers whose tools runs may use, by name, as in `mcp.json`: `{ "mail": { "command": "npx", "args": ["…"], "env": { "KEY": "${input:key}" } } }` or `{ "url": "https://…" }`; besides `aliases` (`{ "own_name": "gmail_send_email" }`) and `timeout` in milliseconds. A server of a workspace is asked about before it is started.',
+  },
+  [s.toolsUseVsCodeServers]: {
+    type: 'boolean',
+    default: true,
+    scope: 'window',
+    order: 2,
+    markdownDescription:
+      'Offer the MCP servers of your `mcp.json` and of `.vscode/mcp.json` in trusted folders too. Those of a folder are asked about before they are started.',
+  },
+  [s.toolsAllowed]: {
+    type: 'array',
+    items: { type: 'string', enum: ['terminal', 'container'] },
+    default: [],
+    scope: 'application',
+    order: 3,
+    markdownDescription:
+      'What runs commands and may be used by every run, also by one that does not name it among its tools: `terminal`, `container`. Reading the files of the session is always offered.',
+  },
+};
+
 const advanced: SettingGroup = {
   [s.grpcEnabled]: {
     type: 'boolean',
@@ -351,6 +379,7 @@ export const settingSchemas: readonly SettingGroup[] = [
   containerTasks,
   notifications,
   daemon,
+  tools,
   advanced,
 ];
 
@@ -361,7 +390,8 @@ export const configuration = [
   { id: 'orchestrator.containerTasks', title: 'Container Tasks', order: 4, properties: containerTasks },
   { id: 'orchestrator.notifications', title: 'Notifications', order: 5, properties: notifications },
   { id: 'orchestrator.daemon', title: 'Daemon', order: 6, properties: daemon },
-  { id: 'orchestrator.advanced', title: 'Advanced', order: 7, properties: advanced },
+  { id: 'orchestrator.tools', title: 'Tools', order: 7, properties: tools },
+  { id: 'orchestrator.advanced', title: 'Advanced', order: 8, properties: advanced },
 ];
 
 /** Settings that name a program, a folder or an engine: a workspace that is not trusted must not choose them. */
@@ -370,4 +400,5 @@ export const restrictedConfigurations: readonly SettingId[] = [
   s.terminalShell,
   s.runShell,
   s.containersEngine,
+  s.toolsServers,
 ];

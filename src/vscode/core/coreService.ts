@@ -14,6 +14,9 @@ import { createContainerParts } from '../../adapters/containerParts.ts';
 import { createProcessMetrics } from '../../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
+import { createToolParts } from '../../adapters/toolParts.ts';
+import type { SecretStore } from '../../core/ports/secretStore.ts';
+import type { ToolServers } from '../../core/ports/toolParts.ts';
 import { createProcessHostClient } from '../../processHost/client.ts';
 import {
   type CoreEndpoints,
@@ -53,6 +56,10 @@ export interface CoreServiceOptions {
   readonly defaultDirectory: () => string;
   /** The container engine's address that the person has set; empty where none is. */
   readonly engineAddress: () => string;
+  /** The MCP servers that the person has configured; made for one core, which disposes of it. */
+  readonly toolServers: () => ToolServers;
+  /** Where sign-ins are kept. */
+  readonly secrets: SecretStore;
   /** The core answers gRPC on a socket beside its state. */
   readonly servesGrpc: boolean;
   /** Serves the core that runs, while a person wants it to. */
@@ -205,6 +212,13 @@ export class CoreService implements Disposable {
             recordLimitBytes: limits().recordLimitBytes ?? defaultLimits.recordLimitBytes,
           }),
         ),
+        tools: createToolParts({
+          servers: resources.add(this.options.toolServers()),
+          secrets: this.options.secrets,
+          cwd: this.options.defaultDirectory,
+          clock: systemClock,
+          logger,
+        }),
         clock: systemClock,
         ids: systemIds,
         logger,

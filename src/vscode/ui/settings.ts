@@ -22,6 +22,12 @@ export function readSetting<K extends SettingId>(id: K): SettingTypes[K] {
   return (isValid ? value : schema.default) as SettingTypes[K];
 }
 
+/** A setting as the person has it and as the workspace has it, each as it stands there: to be checked by who reads it. */
+export function inspectSetting(id: SettingId): { readonly ofUser: unknown; readonly ofWorkspace: unknown } {
+  const found = vscode.workspace.getConfiguration().inspect(id);
+  return { ofUser: found?.globalValue, ofWorkspace: found?.workspaceValue };
+}
+
 /** Settings that a person has changed, for diagnostics. */
 export function changedSettings(): Record<string, unknown> {
   const changed: Record<string, unknown> = {};

@@ -46,5 +46,6 @@ export function configuredLimits(): Partial<OrchestratorLimits> {
     keepEndedContainersMs: readSetting(settingIds.containersKeepEnded) * 24 * 60 * 60_000,
     endedContainerRecordBytes: readSetting(settingIds.containersEndedQuota) * mebibyte,
     warmContainers: readSetting(settingIds.containersWarm),
+    toolsAllowed: readSetting(settingIds.toolsAllowed),
   };
 }

@@ -23,10 +23,12 @@ export interface DescribedRoute {
 }
 
 /**
- * A route of `/api/daemon`, with a path below that (`/sessions/{id}`; empty for itself): what is served and what the
- * OpenAPI document says of it are made from this one thing, so that they cannot differ.
+ * A route of `/api/daemon` or beside it, with a path below that (`/sessions/{id}`; empty for itself): what is served and
+ * what the OpenAPI document says of it are made from this one thing, so that they cannot differ.
  */
 export interface ApiRoute extends DescribedRoute {
+  /** What its path is below. Default: `/api/daemon`. */
+  readonly base?: string | undefined;
   readonly handle: (request: ApiRequest) => unknown;
 }
 
@@ -55,6 +57,8 @@ interface TypedRequest<Q, B> {
   readonly exchange: Exchange;
   /** The `{id}` of the path; empty where it has none. */
   readonly id: string;
+  /** All of the path's, by name. */
+  readonly params: Readonly<Record<string, string>>;
   readonly query: Q;
   readonly body: B;
   readonly requestId: string | undefined;
@@ -85,6 +89,7 @@ export function apiRoute<
         caller,
         exchange,
         id: params['id'] ?? '',
+        params,
         query: parsed(options.query, query, 'the query') as z.infer<Q>,
         body: parsed(options.body, json, 'the body') as z.infer<B>,
         requestId,

@@ -34,21 +34,26 @@ export function daemonApp(
     checkScope(context.var.caller, 'read');
     return context.body(metricsText(await api.status()), 200, { 'Content-Type': metricsContentType });
   });
+  serveRoutes(app, routes);
+  return app;
+}
+
+/** Each route, and on its path, for every other method, what there is. */
+export function serveRoutes(app: Hono<HttpEnv>, routes: readonly ApiRoute[]): void {
   for (const route of routes) {
     app.on(route.method, placesOf(route), (context) => answer(context, route));
   }
-  for (const path of new Set(routes.map((route) => route.path))) {
-    const allowed = routes.filter((route) => route.path === path).map(({ method }) => method);
-    app.all(placesOf({ path })[0] ?? '', () => notAllowed(allowed));
+  for (const place of new Set(routes.map((route) => placesOf(route)[0] ?? ''))) {
+    const allowed = routes.filter((route) => placesOf(route)[0] === place).map(({ method }) => method);
+    app.all(place, () => notAllowed(allowed));
   }
-  return app;
 }
 
 async function answer(context: Context<HttpEnv>, route: ApiRoute): Promise<Response> {
   const { req, env, var: known } = context;
   checkScope(known.caller, route.scope);
   let json: unknown;
-  if (route.body !== undefined) {
+  if (route.body !== undefined && (hasBody(req.raw) || !route.body.safeParse(undefined).success)) {
     const body = await readJsonBody(req.raw);
     if (body instanceof Response) return body;
     json = body.json;
@@ -67,6 +72,10 @@ async function answer(context: Context<HttpEnv>, route: ApiRoute): Promise<Respo
   return Response.json(result, { status: route.status, headers: { 'Cache-Control': 'no-store' } });
 }
 
+function hasBody({ headers }: Request): boolean {
+  return headers.has('transfer-encoding') || (headers.get('content-length') ?? '0') !== '0';
+}
+
 /** What is given twice is a list. */
 function queryOf(queries: Readonly<Record<string, readonly string[]>>): Record<string, string> {
   return Object.fromEntries(Object.entries(queries).map(([name, values]) => [name, values.join(',')]));
@@ -79,8 +88,8 @@ function requestIdOf(header: string | undefined): string | undefined {
 }
 
 /** As hono writes them; the root with and without a slash. */
-function placesOf({ path }: Pick<ApiRoute, 'path'>): string[] {
-  const place = `${apiBase}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`;
+function placesOf({ base = apiBase, path }: Pick<ApiRoute, 'base' | 'path'>): string[] {
+  const place = `${base}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`;
   return path === '' ? [place, `${place}/`] : [place];
 }
 
