@@ -5,6 +5,8 @@ export interface OrchestratorLimits {
   readonly maxActiveSessions: number;
   /** Whether a run may ask its coding agent to bypass its permissions. Default false: only the owner may say so. */
   readonly allowsAgentBypass: boolean;
+  /** Whether models may run code in a terminal of this machine, where their session has no image. Default false. */
+  readonly allowsCodeInTerminal: boolean;
   /** Open sessions. Default 1,000. */
   readonly maxSessions: number;
   /** After so long untouched and with nothing running in it a session is idle, in milliseconds. Default 10 minutes. */
@@ -55,6 +57,7 @@ export const defaultLimits: OrchestratorLimits = {
   maxConcurrentRuns: 8,
   maxActiveSessions: 100,
   allowsAgentBypass: false,
+  allowsCodeInTerminal: false,
   maxContainerTasks: 64,
   maxSessions: 1_000,
   sessionIdleMs: 10 * 60 * 1_000,

@@ -19,6 +19,7 @@ import { defaultLimits, type OrchestratorLimits } from './limits.ts';
 import type { ContainerParts } from './ports/containerParts.ts';
 import type { ContainerTaskPlaces } from './ports/containerTasks.ts';
 import type { Environment } from './ports/environment.ts';
+import type { Models } from './ports/models.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
@@ -26,6 +27,7 @@ import type { Store } from './ports/store.ts';
 import { settleAgentRuns } from './runs/agentRunEvents.ts';
 import type { ContainerRunEngine } from './runs/containerRunEngine.ts';
 import { settleContainerRuns } from './runs/containerRunEvents.ts';
+import type { RunTools } from './runs/modelRuns.ts';
 import { RunManager } from './runs/runManager.ts';
 import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
@@ -58,6 +60,10 @@ export interface OrchestratorDependencies {
   readonly containers?: ContainerParts | undefined;
   /** Without it there are no container tasks. */
   readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
+  /** Without it there is no engine `model`. */
+  readonly models?: Models | undefined;
+  /** Without it, models have no tools of servers. */
+  readonly tools?: RunTools | undefined;
   /** What `close` does with running container tasks. Default: keep. */
   readonly containerTasksAtQuit?: TasksAtQuit | undefined;
   readonly clock: Clock;
@@ -128,6 +134,8 @@ export class Orchestrator {
       shellFiles,
       processMetrics,
       containers: dependencies.containers,
+      models: dependencies.models,
+      tools: dependencies.tools,
       clock,
       ids,
       logger,

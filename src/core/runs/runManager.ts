@@ -14,6 +14,7 @@ import { checkInteger } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
 import { AgentRunEngine } from './agentRunEngine.ts';
 import { ContainerRunEngine } from './containerRunEngine.ts';
+import { isModelRun } from './modelRuns.ts';
 import { isRunEnded, type Run, type RunRequest } from './run.ts';
 import { appendRunEvent } from './runEnd.ts';
 import type { RunEngine } from './runEngine.ts';
@@ -148,7 +149,9 @@ export class RunManager implements Disposable {
     }
     if (request.containerTaskId !== undefined)
       return this.executor.workers.containerTasks.retry(this.get(id));
-    checkInteger(fromStep, 1, steps.length, 'The step to start from');
+    // What a model did in its steps cannot be done again without it.
+    const lastStep = isModelRun({ request }) ? 1 : steps.length;
+    checkInteger(fromStep, 1, lastStep, 'The step to start from');
     const commands = steps.slice(fromStep - 1).map((step) => step.command);
     const part = fromStep === 1 ? {} : { task: commands.join('\n'), commands };
     const session = this.sessions.find(run.sessionId);

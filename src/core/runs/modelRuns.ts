@@ -1,0 +1,244 @@
+import { OrchestratorError } from '../../base/errors.ts';
+import type { CoreContext } from '../context.ts';
+import { isModelName, type ModelProvider, priceOf, vscodeProviderId } from '../models/modelProvider.ts';
+import type { Models } from '../ports/models.ts';
+import type { StartWorkerOptions } from '../ports/processHost.ts';
+import type { Session } from '../sessions/session.ts';
+import { checkInteger, invalidRequest } from '../text.ts';
+import type { ToolSecrets, ToolServer } from '../tools/toolServer.ts';
+import type { CodePlace } from './runEvents.ts';
+import {
+  defaultMaxOutputTokens,
+  defaultMaxSteps,
+  maxModelSteps,
+  modelEngine,
+  modelKeysVariable,
+  type ModelRunSpec,
+  modelWorkerKind,
+  toolSecretsVariable,
+} from './modelRunSpec.ts';
+import type { ModelRequest, Run, RunHints, RunRequest } from './run.ts';
+
+/** The tool servers of a run, as they are set up now; constraints are the tool set's own matter. */
+export interface RunTools {
+  forRun(run: Run): Promise<{ readonly servers: readonly ToolServer[]; readonly secrets: ToolSecrets }>;
+}
+
+const maxOutputLimit = 1_000_000;
+const maxTokensLimit = 1_000_000_000;
+const hintsLimitBytes = 64 * 1024;
+
+export function isModelRun({ request }: Pick<Run, 'request'>): boolean {
+  return request.engine === modelEngine;
+}
+
+/** Whether it is done with VS Code's own models, which only the window can ask. */
+export function isWindowModelRun(run: Pick<Run, 'request'>): boolean {
+  return isModelRun(run) && run.request.model?.provider === vscodeProviderId;
+}
+
+/**
+ * The request with its provider and model filled in, so that a retry is the same. Errors: `invalid_request`,
+ * `model_not_found`, `model_key_missing`, `permission_denied` where code is to be run and may not be.
+ */
+export async function checkModelRequest(
+  request: RunRequest,
+  session: Session | undefined,
+  context: Pick<CoreContext, 'models' | 'limits'>,
+): Promise<RunRequest> {
+  const { model = {}, hints } = request;
+  checkNumbers(model);
+  checkHints(hints);
+  if (model.codeExecution === true) codePlace(session, context);
+  const models = modelsOf(context);
+  if (model.provider === vscodeProviderId) return { ...request, engine: modelEngine, model };
+  const { provider, name } = await chosenModel(models, model);
+  await keyFor(models, provider);
+  return { ...request, engine: modelEngine, model: { ...model, provider: provider.id, model: name } };
+}
+
+/** What the worker of a model's run is started with; keys and secrets are in its environment only. */
+export async function modelWorker(
+  run: Run,
+  session: Session | undefined,
+  context: Pick<CoreContext, 'models' | 'tools' | 'limits' | 'environment'>,
+): Promise<Omit<StartWorkerOptions, 'id'>> {
+  const { environment, tools } = context;
+  const models = modelsOf(context);
+  const { provider, name } = await chosenModel(models, run.request.model ?? {});
+  const key = await keyFor(models, provider);
+  const { servers, secrets } = (await tools?.forRun(run)) ?? { servers: [], secrets: {} };
+  const spec = modelRunSpec(run, { provider, name, session, servers, context });
+  const env = environment.childEnvironment(run.request.env, { isWhole: run.request.isEnvWhole });
+  // The keys are for us: no tool and no program of the run needs them.
+  for (const { keyEnv } of await models.providers()) if (keyEnv !== null) Reflect.deleteProperty(env, keyEnv);
+  env[modelKeysVariable] = JSON.stringify(key === undefined ? {} : { [provider.id]: key });
+  env[toolSecretsVariable] = JSON.stringify(secrets);
+  return { kind: modelWorkerKind, spec, env };
+}
+
+export interface ModelRunParts {
+  readonly provider: ModelProvider;
+  readonly name: string;
+  readonly session: Session | undefined;
+  readonly servers: readonly ToolServer[];
+  readonly context: Pick<CoreContext, 'limits' | 'environment'>;
+}
+
+export function modelRunSpec(
+  run: Run,
+  { provider, name, session, servers, context }: ModelRunParts,
+): ModelRunSpec {
+  const { request } = run;
+  const { model = {}, hints, tools } = request;
+  const { environment } = context;
+  const isPriced = priceOf(provider, name) !== undefined;
+  return {
+    runId: run.id,
+    task: request.task,
+    provider,
+    model: name,
+    reasoningEffort: model.reasoningEffort ?? null,
+    maxOutputTokens: model.maxOutputTokens ?? defaultMaxOutputTokens,
+    maxSteps: model.maxSteps ?? defaultMaxSteps,
+    maxTokens: model.maxTokens ?? null,
+    maxCostUsd: model.maxCostUsd ?? null,
+    reflects: model.reflects ?? false,
+    code: model.codeExecution === true ? codePlace(session, context) : null,
+    tools: tools ?? { mode: 'auto', providers: null, tools: null },
+    servers,
+    cwd: request.cwd ?? environment.defaultDirectory(),
+    platformHint: hints?.platform ?? null,
+    platform: environment.platform,
+    timeoutMs: request.timeoutMs ?? null,
+    ignored: [
+      ...ignoredFields(hints),
+      ...(model.maxCostUsd !== undefined && !isPriced ? ['worker.max_cost_usd'] : []),
+    ],
+  };
+}
+
+/** A model looks at no screen and moves no mouse. */
+function ignoredFields({ worker = {}, grounding = {}, controller = {} }: RunHints = {}): string[] {
+  const fields = (name: string, hint: object): string[] => Object.keys(hint).map((key) => `${name}.${key}`);
+  return [
+    ...fields('worker', worker),
+    ...fields('grounding', grounding),
+    ...fields('controller', controller),
+  ];
+}
+
+/** Error: `invalid_request` where this orchestrator knows of no models. */
+function modelsOf({ models }: Pick<CoreContext, 'models'>): Models {
+  if (models !== undefined) return models;
+  throw new OrchestratorError(
+    'FAILED_PRECONDITION',
+    'invalid_request',
+    'This orchestrator knows of no models.',
+  );
+}
+
+/** The provider and the model that a request names, or those that are the default. Errors: see `checkModelRequest`. */
+export async function chosenModel(
+  models: Models,
+  request: Pick<ModelRequest, 'provider' | 'model'>,
+): Promise<{ readonly provider: ModelProvider; readonly name: string }> {
+  const providers = await models.providers();
+  const wanted = request.provider === undefined ? await wantedOf(models, request, providers) : request;
+  const provider = providers.find(({ id }) => id === wanted.provider);
+  if (provider === undefined) {
+    const known = providers.map(({ id }) => id).join(', ');
+    throw new OrchestratorError(
+      'NOT_FOUND',
+      'model_not_found',
+      `There is no provider of models "${wanted.provider ?? ''}". There are ${known}; more are set up in the setting orchestrator.models.providers, or in models.json of the state directory.`,
+    );
+  }
+  const name = wanted.model ?? provider.defaultModel;
+  if (name === null) {
+    throw invalidRequest(
+      `Say which model of ${provider.title} is to do it: it has no default. "orchestrator models" lists them.`,
+    );
+  }
+  if (!isModelName(name)) throw invalidRequest('The model must be a name of at most 200 characters.');
+  return { provider, name };
+}
+
+/** Without a provider: that of the default, or the first one whose key is there. */
+async function wantedOf(
+  models: Models,
+  { model }: Pick<ModelRequest, 'model'>,
+  providers: readonly ModelProvider[],
+): Promise<Pick<ModelRequest, 'provider' | 'model'>> {
+  const [id, ...rest] = (await models.defaultModel())?.split('/') ?? [];
+  if (id !== undefined)
+    return { provider: id, model: model ?? (rest.length === 0 ? undefined : rest.join('/')) };
+  for (const provider of providers) {
+    if (provider.keyEnv !== null && (await models.keyOf(provider)) !== undefined)
+      return { provider: provider.id, model };
+  }
+  const names = providers.flatMap(({ keyEnv }) => keyEnv ?? []).join(', ');
+  throw new OrchestratorError(
+    'FAILED_PRECONDITION',
+    'model_key_missing',
+    `There is no key to any model. Set one with the command "Set Model Key…", set one of the variables ${names}, or name a provider that needs none.`,
+  );
+}
+
+/** Error: `model_key_missing`, before anything is started. */
+async function keyFor(models: Models, provider: ModelProvider): Promise<string | undefined> {
+  const key = await models.keyOf(provider);
+  if (key !== undefined || provider.keyEnv === null) return key;
+  throw new OrchestratorError(
+    'FAILED_PRECONDITION',
+    'model_key_missing',
+    `There is no key to ${provider.title}. Set it with the command "Set Model Key…", or set the variable ${provider.keyEnv} where the orchestrator is started.`,
+    { details: { provider: provider.id, variable: provider.keyEnv } },
+  );
+}
+
+/** Errors: `permission_denied`. */
+function codePlace(session: Session | undefined, { limits }: Pick<CoreContext, 'limits'>): CodePlace {
+  if (session?.image !== undefined && session.image !== '') return 'container';
+  if (limits.allowsCodeInTerminal) return 'terminal';
+  throw new OrchestratorError(
+    'PERMISSION_DENIED',
+    'permission_denied',
+    'There is no place where the model may run code: the session has no image for a container, and its owner does not allow code in a terminal (orchestrator.models.allowCodeInTerminal). Change one of them, or leave code execution out.',
+  );
+}
+
+/** Error: `invalid_request`. */
+function checkNumbers({
+  maxSteps,
+  maxOutputTokens,
+  maxTokens,
+  maxCostUsd,
+  reasoningEffort,
+}: ModelRequest): void {
+  if (maxSteps !== undefined) checkInteger(maxSteps, 1, maxModelSteps, 'The number of steps');
+  if (maxOutputTokens !== undefined) {
+    checkInteger(maxOutputTokens, 1, maxOutputLimit, 'The length of an answer in tokens');
+  }
+  if (maxTokens !== undefined) checkInteger(maxTokens, 1, maxTokensLimit, 'The budget in tokens');
+  if (maxCostUsd !== undefined && !(Number.isFinite(maxCostUsd) && maxCostUsd > 0)) {
+    throw invalidRequest('The budget in US dollars must be a number above 0.');
+  }
+  if (reasoningEffort !== undefined && !['low', 'medium', 'high'].includes(reasoningEffort)) {
+    throw invalidRequest('The reasoning effort must be low, medium or high.');
+  }
+}
+
+/** Error: `invalid_request` for what is no plain JSON, or more than 64 KiB of it. */
+function checkHints(hints: RunHints | undefined): void {
+  if (hints === undefined) return;
+  let text: string;
+  try {
+    text = JSON.stringify(hints);
+  } catch {
+    throw invalidRequest('worker, grounding and controller must be plain JSON.');
+  }
+  if (new TextEncoder().encode(text).length > hintsLimitBytes) {
+    throw invalidRequest('worker, grounding and controller are too big: at most 64 KiB of JSON together.');
+  }
+}
