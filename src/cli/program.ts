@@ -5,6 +5,15 @@ import type { GrpcFlags } from './grpcFlags.ts';
 import { type AddCommand, type CommandAction, type CommonOptions, duration } from './commandOptions.ts';
 import type { HttpFlags } from './httpFlags.ts';
 import { addHttpOptions } from './httpOptions.ts';
+import {
+  addModelOptions,
+  addModelsCommand,
+  addModelSetupOptions,
+  coreOptionsOf,
+  type ModelFlags,
+  modelRequestOf,
+  type ModelSetupFlags,
+} from './modelFlags.ts';
 import { addTokenCommands } from './tokenCommands.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { ContainersFlags } from './commands/containersCall.ts';
@@ -61,12 +70,15 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return subcommand;
   };
 
-  const serveCommand = command<CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean }>(
+  const serveCommand = command<
+    CommonOptions & GrpcFlags & HttpFlags & ModelSetupFlags & { stopChildren?: boolean }
+  >(
     'serve',
     'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
     async (context, { stopChildren, ...flags }) => {
       const { serve } = await import('./commands/serve.ts');
-      return serve(context, { stopsChildren: stopChildren === true, grpc: flags, http: flags });
+      const core = coreOptionsOf(flags);
+      return serve(context, { stopsChildren: stopChildren === true, grpc: flags, http: flags, core });
     },
   )
     .option('--stop-children', 'when asked to go, end every terminal and run first')
@@ -95,10 +107,11 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     )
     .option('--grpc-tls-key <file>', 'its key, PEM');
   addHttpOptions(serveCommand);
+  addModelSetupOptions(serveCommand);
 
   addTokenCommands(program, addCommonOptions, command);
 
-  command<CommonOptions & RunFlags>(
+  const runCommand = command<CommonOptions & RunFlags & ModelFlags & ModelSetupFlags>(
     'run [command...]',
     'run a command, or the steps of a task, and exit with its exit code',
     async (context, flags, words) => {
@@ -112,6 +125,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
         timeoutMs: flags.timeout,
         isRaw: flags.raw === true,
         forwardsInput: flags.stdin === true,
+        ...(flags.engine === 'model' ? modelRequestOf(flags) : {}),
+        core: coreOptionsOf(flags),
       });
     },
   )
@@ -122,7 +137,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('--cwd <folder>', 'where it runs (default: here)')
     .option(
       '--engine <name>',
-      'who does it: shell, claude-code, codex, gemini, opencode, agent:NAME (default: shell)',
+      'who does it: shell, model, claude-code, codex, gemini, opencode, agent:NAME (default: shell)',
     )
     .option('--shell <program>', 'the shell that reads it (default: /bin/sh for a command, yours for a task)')
     .option('--name <text>', 'the session that holds it: the open one of that name, or a new one')
@@ -131,6 +146,9 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     )
     .option('--raw', "print the terminal's bytes as they are: lines end in CR LF")
     .option('--stdin', 'pass piped standard input on to the terminal (which echoes it)');
+  addModelOptions(runCommand);
+
+  addModelsCommand(command);
 
   command<CommonOptions & { all?: boolean }>(
     'ps',

@@ -18,12 +18,15 @@ export function stateDirOf(
 export function statePaths(stateDir: string): {
   readonly database: string;
   readonly lock: string;
+  /** Providers of language models, as their owner sets them up. */
+  readonly models: string;
   /** Start-up files of interactive shells. */
   readonly shell: string;
 } {
   return {
     database: join(stateDir, 'orchestrator.db'),
     lock: join(stateDir, 'core.lock'),
+    models: join(stateDir, 'models.json'),
     shell: join(stateDir, 'shell'),
   };
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SubsystemState } from '../../servers/daemon/daemonStatus.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { CommandContext } from '../commandContext.ts';
-import { type Core, openCore } from '../composition.ts';
+import { type Core, openCore, type OpenCoreOptions } from '../composition.ts';
 import { exitCode } from '../exitCodes.ts';
 import { type GrpcFlags, type GrpcSettings, grpcSettings } from '../grpcFlags.ts';
 import { type HttpFlags, type HttpSettings, httpSettings } from '../httpFlags.ts';
@@ -13,6 +13,7 @@ export interface ServeOptions {
   readonly stopsChildren: boolean;
   readonly grpc: GrpcFlags;
   readonly http: HttpFlags;
+  readonly core: Pick<OpenCoreOptions, 'modelsFile' | 'limits'>;
 }
 
 /** How long `--stop-children` waits for runs to end. */
@@ -28,6 +29,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
     kind: 'serve',
     isDoorComing,
     folders: [process.cwd()],
+    ...options.core,
     logger: context.logger,
   });
   const doors: Door[] = [];

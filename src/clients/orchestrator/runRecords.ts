@@ -9,6 +9,7 @@ import {
   type RunStepMode as StepModeMessage,
   StepStatus,
 } from '../../protocol/gen/run/v1/run.ts';
+import { constraintsMessage, constraintsOf, modelMessage, modelOf } from '../../protocol/runModel.ts';
 import { optionalTime, present, timeOf, wordOf } from './values.ts';
 
 const statuses: Readonly<Record<number, RunStatus>> = {
@@ -66,6 +67,8 @@ export function runRequestMessage(request: RunRequest): RunRequestMessage {
     requestedBy: request.requestedBy ?? '',
     isEnvWhole: request.isEnvWhole ?? false,
     engine: request.engine ?? '',
+    model: modelMessage(request.model),
+    tools: constraintsMessage(request.tools),
   });
 }
 
@@ -84,6 +87,8 @@ function requestOf(message: RunRequestMessage): RunRequest {
     requestedBy: given(message.requestedBy),
     isEnvWhole: message.isEnvWhole ? true : undefined,
     engine: given(message.engine),
+    model: modelOf(message.model),
+    tools: constraintsOf(message.tools),
   };
 }
 

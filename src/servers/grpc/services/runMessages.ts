@@ -9,6 +9,7 @@ import {
   type RunStep,
   StepStatus,
 } from '../../../protocol/gen/run/v1/run.ts';
+import { constraintsMessage, constraintsOf, modelMessage, modelOf } from '../../../protocol/runModel.ts';
 import { dateOf, environmentOf, optionalDate } from './values.ts';
 
 const statuses: Readonly<Record<RunStatus, RunStatusMessage>> = {
@@ -84,6 +85,8 @@ export function runRequestOf(message: RunRequestMessage, requestedBy: string | n
     rows: given(rows),
     requestedBy: requestedBy ?? given(message.requestedBy),
     engine: given(message.engine),
+    model: modelOf(message.model),
+    tools: constraintsOf(message.tools),
   };
 }
 
@@ -103,6 +106,8 @@ function requestMessage(request: RunRequest): RunRequestMessage {
     rows: request.rows ?? 0,
     requestedBy: request.requestedBy ?? '',
     engine: request.engine ?? '',
+    model: modelMessage(request.model),
+    tools: constraintsMessage(request.tools),
   };
 }
 

@@ -122,13 +122,49 @@ export interface RunRequest {
   requestedBy: string;
   /** `env` is the whole environment: nothing is inherited from the orchestrator. */
   isEnvWhole: boolean;
-  /** What carries it out: `shell`, or `agent:NAME` for a registered agent; the shell when empty. */
+  /**
+   * What carries it out: `shell`, a coding agent, `container`, `model`, or `agent:NAME` for a registered agent; that of
+   * the session's type when empty.
+   */
   engine: string;
+  /** With the engine `model`. */
+  model:
+    | ModelRequest
+    | undefined;
+  /** Which tools it may call; all that are authorized when missing. */
+  tools: ToolConstraints | undefined;
 }
 
 export interface RunRequest_EnvEntry {
   key: string;
   value: string;
+}
+
+/** Which model, and how far it may go; the orchestrator's own default for what is empty or 0. */
+export interface ModelRequest {
+  /** `openai`, `anthropic`, `ollama` or any other that is set up. */
+  provider: string;
+  model: string;
+  /** `low`, `medium` or `high`. */
+  reasoningEffort: string;
+  /** Of one answer, in tokens. */
+  maxOutputTokens: number;
+  /** 1 to 1,000. */
+  maxSteps: number;
+  /** Of the whole run, input and output together: at it the run ends. */
+  maxTokens: number;
+  /** Of the whole run, in US dollars, where the model's price is known: at it the run ends. */
+  maxCostUsd: number;
+  /** Looks at what it has done before each further step. */
+  reflects: boolean;
+  codeExecution: boolean;
+}
+
+export interface ToolConstraints {
+  /** `auto` or `custom`. */
+  mode: string;
+  providers: string[];
+  tools: string[];
 }
 
 export interface RunStep {
@@ -615,6 +651,8 @@ function createBaseRunRequest(): RunRequest {
     requestedBy: "",
     isEnvWhole: false,
     engine: "",
+    model: undefined,
+    tools: undefined,
   };
 }
 
@@ -658,6 +696,12 @@ export const RunRequest: MessageFns<RunRequest> = {
     }
     if (message.engine !== "") {
       writer.uint32(106).string(message.engine);
+    }
+    if (message.model !== undefined) {
+      ModelRequest.encode(message.model, writer.uint32(114).fork()).join();
+    }
+    if (message.tools !== undefined) {
+      ToolConstraints.encode(message.tools, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -782,6 +826,22 @@ export const RunRequest: MessageFns<RunRequest> = {
             message.engine = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.model = ModelRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.tools = ToolConstraints.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -820,6 +880,12 @@ export const RunRequest: MessageFns<RunRequest> = {
     message.requestedBy = object.requestedBy ?? "";
     message.isEnvWhole = object.isEnvWhole ?? false;
     message.engine = object.engine ?? "";
+    message.model = (object.model !== undefined && object.model !== null)
+      ? ModelRequest.fromPartial(object.model)
+      : undefined;
+    message.tools = (object.tools !== undefined && object.tools !== null)
+      ? ToolConstraints.fromPartial(object.tools)
+      : undefined;
     return message;
   },
 };
@@ -887,6 +953,246 @@ export const RunRequest_EnvEntry: MessageFns<RunRequest_EnvEntry> = {
     const message = createBaseRunRequest_EnvEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseModelRequest(): ModelRequest {
+  return {
+    provider: "",
+    model: "",
+    reasoningEffort: "",
+    maxOutputTokens: 0,
+    maxSteps: 0,
+    maxTokens: 0,
+    maxCostUsd: 0,
+    reflects: false,
+    codeExecution: false,
+  };
+}
+
+export const ModelRequest: MessageFns<ModelRequest> = {
+  encode(message: ModelRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.reasoningEffort !== "") {
+      writer.uint32(26).string(message.reasoningEffort);
+    }
+    if (message.maxOutputTokens !== 0) {
+      writer.uint32(32).uint32(message.maxOutputTokens);
+    }
+    if (message.maxSteps !== 0) {
+      writer.uint32(40).uint32(message.maxSteps);
+    }
+    if (message.maxTokens !== 0) {
+      writer.uint32(48).uint32(message.maxTokens);
+    }
+    if (message.maxCostUsd !== 0) {
+      writer.uint32(57).double(message.maxCostUsd);
+    }
+    if (message.reflects !== false) {
+      writer.uint32(64).bool(message.reflects);
+    }
+    if (message.codeExecution !== false) {
+      writer.uint32(72).bool(message.codeExecution);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ModelRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseModelRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reasoningEffort = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxOutputTokens = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxSteps = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.maxTokens = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.maxCostUsd = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.reflects = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.codeExecution = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ModelRequest>): ModelRequest {
+    return ModelRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ModelRequest>): ModelRequest {
+    const message = createBaseModelRequest();
+    message.provider = object.provider ?? "";
+    message.model = object.model ?? "";
+    message.reasoningEffort = object.reasoningEffort ?? "";
+    message.maxOutputTokens = object.maxOutputTokens ?? 0;
+    message.maxSteps = object.maxSteps ?? 0;
+    message.maxTokens = object.maxTokens ?? 0;
+    message.maxCostUsd = object.maxCostUsd ?? 0;
+    message.reflects = object.reflects ?? false;
+    message.codeExecution = object.codeExecution ?? false;
+    return message;
+  },
+};
+
+function createBaseToolConstraints(): ToolConstraints {
+  return { mode: "", providers: [], tools: [] };
+}
+
+export const ToolConstraints: MessageFns<ToolConstraints> = {
+  encode(message: ToolConstraints, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mode !== "") {
+      writer.uint32(10).string(message.mode);
+    }
+    for (const v of message.providers) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.tools) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ToolConstraints {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseToolConstraints();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mode = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.providers.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tools.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ToolConstraints>): ToolConstraints {
+    return ToolConstraints.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ToolConstraints>): ToolConstraints {
+    const message = createBaseToolConstraints();
+    message.mode = object.mode ?? "";
+    message.providers = object.providers?.map((e) => e) || [];
+    message.tools = object.tools?.map((e) => e) || [];
     return message;
   },
 };
