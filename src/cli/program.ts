@@ -3,6 +3,7 @@ import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
 import type { GrpcFlags } from './grpcFlags.ts';
 import { type AddCommand, type CommandAction, type CommonOptions, duration } from './commandOptions.ts';
+import type { RunFlags } from './runFlags.ts';
 import type { HttpFlags } from './httpFlags.ts';
 import { addHttpOptions } from './httpOptions.ts';
 import {
@@ -355,18 +356,6 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   // What was printed without waiting is through when these are.
   await Promise.all([out.flush(), err.flush()]);
   return state.code;
-}
-
-interface RunFlags {
-  readonly engine?: string;
-  readonly task?: string;
-  readonly step?: readonly string[];
-  readonly cwd?: string;
-  readonly shell?: string;
-  readonly name?: string;
-  readonly timeout?: number;
-  readonly raw?: boolean;
-  readonly stdin?: boolean;
 }
 
 /** Before the subcommand and behind it. */

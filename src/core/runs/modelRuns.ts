@@ -51,10 +51,22 @@ export async function checkModelRequest(
   checkHints(hints);
   if (model.codeExecution === true) codePlace(session, context);
   const models = modelsOf(context);
-  if (model.provider === vscodeProviderId) return { ...request, engine: modelEngine, model };
+  const providers = await models.providers();
+  const checked = { ...request, engine: modelEngine, env: withoutKeys(request.env, providers) };
+  if (model.provider === vscodeProviderId) return { ...checked, model };
   const { provider, name } = await chosenModel(models, model);
   await keyFor(models, provider);
-  return { ...request, engine: modelEngine, model: { ...model, provider: provider.id, model: name } };
+  return { ...checked, model: { ...model, provider: provider.id, model: name } };
+}
+
+/** The keys are for us: nothing that a run starts needs them, and a request is written down. */
+function withoutKeys<T>(
+  env: Readonly<Record<string, T>> | undefined,
+  providers: readonly ModelProvider[],
+): Record<string, T> | undefined {
+  if (env === undefined) return undefined;
+  const names = new Set(providers.map(({ keyEnv }) => keyEnv));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !names.has(name)));
 }
 
 /** What the worker of a model's run is started with; keys and secrets are in its environment only. */
@@ -69,11 +81,12 @@ export async function modelWorker(
   const key = await keyFor(models, provider);
   const { servers, secrets } = (await tools?.forRun(run)) ?? { servers: [], secrets: {} };
   const spec = modelRunSpec(run, { provider, name, session, servers, context });
-  const env = environment.childEnvironment(run.request.env, { isWhole: run.request.isEnvWhole });
-  // The keys are for us: no tool and no program of the run needs them.
-  for (const { keyEnv } of await models.providers()) if (keyEnv !== null) Reflect.deleteProperty(env, keyEnv);
-  env[modelKeysVariable] = JSON.stringify(key === undefined ? {} : { [provider.id]: key });
-  env[toolSecretsVariable] = JSON.stringify(secrets);
+  const inherited = environment.childEnvironment(run.request.env, { isWhole: run.request.isEnvWhole });
+  const env = {
+    ...withoutKeys(inherited, await models.providers()),
+    [modelKeysVariable]: JSON.stringify(key === undefined ? {} : { [provider.id]: key }),
+    [toolSecretsVariable]: JSON.stringify(secrets),
+  };
   return { kind: modelWorkerKind, spec, env };
 }
 
