@@ -19,7 +19,6 @@ import { defaultLimits, type OrchestratorLimits } from './limits.ts';
 import type { ContainerParts } from './ports/containerParts.ts';
 import type { ContainerTaskPlaces } from './ports/containerTasks.ts';
 import type { Environment } from './ports/environment.ts';
-import type { Models } from './ports/models.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
@@ -27,7 +26,7 @@ import type { Store } from './ports/store.ts';
 import { settleAgentRuns } from './runs/agentRunEvents.ts';
 import type { ContainerRunEngine } from './runs/containerRunEngine.ts';
 import { settleContainerRuns } from './runs/containerRunEvents.ts';
-import type { RunTools } from './runs/modelRuns.ts';
+import type { ModelParts } from './runs/modelRuns.ts';
 import { RunManager } from './runs/runManager.ts';
 import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';
@@ -46,7 +45,7 @@ import { closedError } from './waitFor.ts';
 
 export type { OrchestratorLimits } from './limits.ts';
 
-export interface OrchestratorDependencies {
+export interface OrchestratorDependencies extends ModelParts {
   /** Disposed by whoever opened it, after `close`. */
   readonly store: Store;
   /** Disposed by whoever made it, after `close`. */
@@ -60,10 +59,6 @@ export interface OrchestratorDependencies {
   readonly containers?: ContainerParts | undefined;
   /** Without it there are no container tasks. */
   readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
-  /** Without it there is no engine `model`. */
-  readonly models?: Models | undefined;
-  /** Without it, models have no tools of servers. */
-  readonly tools?: RunTools | undefined;
   /** What `close` does with running container tasks. Default: keep. */
   readonly containerTasksAtQuit?: TasksAtQuit | undefined;
   readonly clock: Clock;
@@ -102,7 +97,7 @@ export class Orchestrator {
   private readonly context: CoreContext;
   /** The one object that every manager reads. */
   private readonly limits: OrchestratorLimits = { ...defaultLimits };
-  private readonly containerRuns: ContainerRunEngine;
+  private readonly containerRuns: Pick<ContainerRunEngine, 'open'>;
   private readonly keeper: SessionKeeper;
   private readonly meter: TerminalMeter;
   private readonly housekeeper: TerminalHousekeeper;

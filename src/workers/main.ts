@@ -19,6 +19,7 @@ import {
 } from './model/modelRunner.ts';
 import { noTools } from './model/noTools.ts';
 import { parseModelRunSpec } from './model/parseSpec.ts';
+import { containerCode } from './model/containerCode.ts';
 import { terminalCode } from './model/terminalCode.ts';
 import { writeDriverFile } from './shell/driverFile.ts';
 import type { EmitRunEvent } from './shell/runReport.ts';
@@ -129,15 +130,17 @@ async function runModel(connection: WorkerConnection, secrets: ModelSecrets): Pr
     clock: systemClock,
     secrets,
     openTools: ({ tools }) => Promise.resolve(noTools(tools)),
-    openCode: ({ cwd }) =>
-      terminalCode({
-        terminals: connection.terminals,
-        cwd,
-        environment: process.env,
-        clock: systemClock,
-        ids: systemIds,
-        emit,
-      }),
+    openCode: ({ code, cwd }) =>
+      code === 'container'
+        ? containerCode({ emit, onCommand: connection.onCommand, ids: systemIds })
+        : terminalCode({
+            terminals: connection.terminals,
+            cwd,
+            environment: process.env,
+            clock: systemClock,
+            ids: systemIds,
+            emit,
+          }),
   });
   connection.onCommand((command) => {
     if (command.type === 'abort') runner.abort('requested');

@@ -67,12 +67,7 @@ async function begun(args: readonly string[]): Promise<string> {
 function workerOf(runId: string): number {
   const [pid] = allProcesses().flatMap((info) => {
     if (!info.command.endsWith('worker.js --worker')) return [];
-    try {
-      const variables = readFileSync(`/proc/${info.pid}/environ`, 'utf8');
-      return variables.includes(`ORCHESTRATOR_ID=${runId}`) ? [info.pid] : [];
-    } catch {
-      return [];
-    }
+    return environmentOf(info.pid).includes(`ORCHESTRATOR_ID=${runId}`) ? [info.pid] : [];
   });
   return pid ?? 0;
 }
@@ -165,13 +160,7 @@ describe('the key', () => {
     for (const { pid, command } of [...descendants(serving.pid), ...allProcesses()]) {
       expect(command).not.toContain(key);
       if (mayHold.has(pid) || pid === process.pid) continue;
-      let variables = '';
-      try {
-        variables = readFileSync(`/proc/${pid}/environ`, 'utf8');
-      } catch {
-        continue;
-      }
-      expect(variables.includes(key) ? `${pid} ${command}` : undefined).toBeUndefined();
+      expect(environmentOf(pid).includes(key) ? `${pid} ${command}` : undefined).toBeUndefined();
     }
     await waitUntil('it ends', async () => (await events(id)).at(-1)?.type === 'response.completed', {
       limitMs: 20_000,
@@ -185,6 +174,15 @@ describe('the key', () => {
     expect(filesWith(fixture.stateDir, key)).toEqual([]);
   }, 60_000);
 });
+
+/** Empty where it has ended. */
+function environmentOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 function filesWith(folder: string, text: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).flatMap((name) => {

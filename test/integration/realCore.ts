@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { systemIds } from '../../src/base/ids.ts';
 import { type Logger, nullLogger } from '../../src/base/logger.ts';
 import { Orchestrator, type OrchestratorLimits } from '../../src/core/orchestrator.ts';
+import type { ContainerParts } from '../../src/core/ports/containerParts.ts';
 import type { Models } from '../../src/core/ports/models.ts';
 import type { HostFixture } from './processHostHarness.ts';
 
@@ -19,6 +20,7 @@ export interface RealCoreOptions {
   /** Without it there is no engine `model`. */
   readonly models?: Models;
   readonly logger?: Logger;
+  readonly containers?: ContainerParts;
 }
 
 /** A core with a real store and a real process host, and a home folder of its own; `await using` takes it down. */
@@ -47,6 +49,7 @@ export async function startRealCore(fixture: HostFixture, options: RealCoreOptio
     ids: systemIds,
     logger: options.logger ?? nullLogger,
     models: options.models,
+    containers: options.containers,
     limits: options.limits,
   });
   await core.start();

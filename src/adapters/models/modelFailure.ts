@@ -37,8 +37,8 @@ export function modelFailure(
   const failing: Failing = typeof error === 'object' && error !== null ? error : { message: error };
   const said = cleanText(wordsOf(failing), key);
   // One that began well and broke off has a status of success.
-  const isError = typeof failing.statusCode === 'number' && failing.statusCode >= 400;
-  const status = isError ? Number(failing.statusCode) : undefined;
+  const { statusCode } = failing;
+  const status = typeof statusCode === 'number' && statusCode >= 400 ? statusCode : undefined;
   const body = typeof failing.responseBody === 'string' ? failing.responseBody : '';
   const text = [said, failing.type, failing.code, body].filter((part) => typeof part === 'string').join(' ');
   const fail = (code: ErrorCode, reason: ErrorReason, message: string, details = {}): OrchestratorError =>

@@ -15,9 +15,9 @@ export interface ModelSettings {
 }
 
 export interface ModelsOptions {
-  settings(): Promise<ModelSettings> | ModelSettings;
+  readonly settings: () => Promise<ModelSettings> | ModelSettings;
   /** Keys that are kept elsewhere than in the environment; they go first. */
-  storedKey?(providerId: string): Promise<string | undefined>;
+  readonly storedKey?: ((providerId: string) => Promise<string | undefined>) | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 

@@ -7,10 +7,11 @@ import type {
   ModelPrompt,
 } from '../../core/models/languageModel.ts';
 import type { ModelProvider } from '../../core/models/modelProvider.ts';
+import type * as Libraries from './sdk.ts';
 import { modelFailure } from './modelFailure.ts';
 import { modelFetch } from './modelFetch.ts';
 
-type Sdk = typeof import('./sdk.ts');
+type Sdk = typeof Libraries;
 type SdkModel = ReturnType<ReturnType<Sdk['createAnthropic']>['languageModel']>;
 type SdkCall = Parameters<SdkModel['doStream']>[0];
 type SdkMessage = SdkCall['prompt'][number];

@@ -44,3 +44,13 @@ export const maxModelSteps = 1_000;
 export const defaultMaxOutputTokens = 8_192;
 /** Pieces of code that a run may execute; the contract's `code_agent_budget`. */
 export const codeBudget = 20;
+
+/** What the core tells the worker of a piece of code: `data` is a `CodeDone`. */
+export const codeDoneCommand = 'code_done';
+
+export interface CodeDone {
+  readonly request_id: string;
+  readonly exit_code: number | null;
+  readonly output: string;
+  readonly error: string;
+}

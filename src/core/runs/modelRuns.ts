@@ -24,6 +24,14 @@ export interface RunTools {
   forRun(run: Run): Promise<{ readonly servers: readonly ToolServer[]; readonly secrets: ToolSecrets }>;
 }
 
+/** What the engine `model` needs of the world. */
+export interface ModelParts {
+  /** Without it there is no engine `model`. */
+  readonly models?: Models | undefined;
+  /** Without it, models have no tools of servers. */
+  readonly tools?: RunTools | undefined;
+}
+
 const maxOutputLimit = 1_000_000;
 const maxTokensLimit = 1_000_000_000;
 const hintsLimitBytes = 64 * 1024;

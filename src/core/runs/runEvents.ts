@@ -94,6 +94,12 @@ export interface RunEventData extends ContainerTaskEventData {
   };
   'code_agent.session.started': { readonly task: string; readonly budget: number; readonly place: CodePlace };
   'code_agent.step.started': { readonly step: number; readonly budget_remaining: number };
+  /** A piece of code is to be run in the run's container, which only the core can make (ours). It answers by a command. */
+  'code_agent.execution.wanted': {
+    readonly request_id: string;
+    readonly code_type: string;
+    readonly code: string;
+  };
   'code_agent.step.response': { readonly step: number; readonly action: string; readonly thoughts: string };
   'code_agent.step.execution': {
     readonly step: number;

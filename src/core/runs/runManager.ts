@@ -14,6 +14,7 @@ import { checkInteger } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
 import { AgentRunEngine } from './agentRunEngine.ts';
 import { ContainerRunEngine } from './containerRunEngine.ts';
+import { ModelCode } from './modelCode.ts';
 import { isModelRun } from './modelRuns.ts';
 import { isRunEnded, type Run, type RunRequest } from './run.ts';
 import { appendRunEvent } from './runEnd.ts';
@@ -64,14 +65,20 @@ export class RunManager implements Disposable {
     );
   }
 
-  /** From now on runs can be carried out in containers. @returns their engine, to be opened at start-up. */
-  addContainers(containers: ContainerManager): ContainerRunEngine {
+  /** From now on runs can be carried out in containers. @returns what is to be opened at start-up. */
+  addContainers(containers: ContainerManager): Pick<ContainerRunEngine, 'open'> {
     this.containers = containers;
     const engine = new ContainerRunEngine(this.context, containers, this.executor.queue);
     this.disposables.add(engine);
     this.executor.queue.addStarter(engine);
     this.engines.push(engine);
-    return engine;
+    const code = this.disposables.add(new ModelCode(this.context, containers));
+    return {
+      open() {
+        engine.open();
+        code.open();
+      },
+    };
   }
 
   /** Runs that do not wait for their turn. */

@@ -64,12 +64,12 @@ async function runInTerminal(
   const { pid } = await terminals.spawnTerminal({ id, file, args, cwd, env, cols, rows });
   const data = { terminal_id: id, shell: file, args, cwd, cols, rows, pid };
   emit('runner.terminal', data).catch(() => undefined);
-  let isLate = false;
+  const state = { isLate: false };
   const end = (): void => {
     terminals.killTerminal(id, { graceMs: terminateGraceMs }).catch(() => undefined);
   };
   const timer = clock.setTimer(codeLimitMs, () => {
-    isLate = true;
+    state.isLate = true;
     end();
   });
   signal.addEventListener('abort', end);
@@ -78,8 +78,8 @@ async function runInTerminal(
   try {
     const exit = await followToEnd(terminals, id, { onData: (bytes) => output.add(bytes) });
     const bySignal = exit.signal !== null && exit.signal !== 0;
-    if (!bySignal && !isLate) return { exitCode: exit.exitCode, output: output.text(), error: '' };
-    const error = isLate
+    if (!bySignal && !state.isLate) return { exitCode: exit.exitCode, output: output.text(), error: '' };
+    const error = state.isLate
       ? `It did not end within ${codeLimitMs / 1_000} s, and was ended.`
       : `It was ended by signal ${exit.signal ?? 0}.`;
     return { exitCode: null, output: output.text(), error };
