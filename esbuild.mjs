@@ -52,6 +52,21 @@ const lazyDockerode = {
 };
 
 /**
+ * What speaks to the providers of models: likewise one bundle for all, loaded with the first request to a model.
+ * @type {esbuild.Plugin}
+ */
+const lazyModels = {
+  name: 'lazy-models',
+  setup: (build) => {
+    build.onResolve({ filter: /^\.\/sdk\.(ts|js)$/ }, ({ kind, importer }) =>
+      /[\\/]adapters[\\/]models[\\/]/.test(importer) && (kind === 'dynamic-import' || kind === 'require-call')
+        ? { path: './models.js', external: true }
+        : undefined,
+    );
+  },
+};
+
+/**
  * dockerode brings two things that are never used here, and that are most of it: its own ssh client (ours is the
  * person's `ssh`, which checks host keys) and BuildKit sessions over gRPC.
  * @type {esbuild.Plugin}
@@ -131,16 +146,20 @@ const webviewBundle = (name, entry) => ({
 
 const bundles = [
   nodeBundle('extension', 'src/vscode/extension.ts', { external: ['vscode'], plugins: [lazyWorkbench] }),
-  nodeBundle('workbench', 'src/vscode/workbench.ts', { external: ['vscode'], plugins: [lazyDockerode] }),
+  nodeBundle('workbench', 'src/vscode/workbench.ts', {
+    external: ['vscode'],
+    plugins: [lazyDockerode, lazyModels],
+  }),
   nodeBundle('cli', 'src/cli/main.ts', {
-    plugins: [lazyDockerode],
+    plugins: [lazyDockerode, lazyModels],
     banner: { js: '#!/usr/bin/env node' },
     // An old Node must be able to parse the file, or it never gets to saying what it needs (nodeVersion.ts).
     supported: { 'dynamic-import': false, using: false },
   }),
   nodeBundle('processHost', 'src/processHost/main.ts', { external: ['node-pty'] }),
   nodeBundle('screenWorker', 'src/processHost/screenWorker.ts'),
-  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyDockerode] }),
+  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyDockerode, lazyModels] }),
+  nodeBundle('models', 'src/adapters/models/sdk.ts'),
   nodeBundle('dockerode', 'src/adapters/docker/dockerode.ts', { plugins: [leanDockerode] }),
   webviewBundle('runPanel', 'webview-ui/src/main.ts'),
   webviewBundle('daemon', 'webview-ui/src/daemon/main.ts'),

@@ -3,19 +3,6 @@ import type { RunBackend } from '../clients/runStream/runBackend.ts';
 import { invalidRequest } from '../core/text.ts';
 import { collect } from './commandOptions.ts';
 
-/** The flags of `run`. */
-export interface RunFlags extends BackendFlags {
-  readonly engine?: string;
-  readonly task?: string;
-  readonly step?: readonly string[];
-  readonly cwd?: string;
-  readonly shell?: string;
-  readonly name?: string;
-  readonly timeout?: number;
-  readonly raw?: boolean;
-  readonly stdin?: boolean;
-}
-
 export interface BackendFlags {
   readonly backend?: string;
   readonly header?: readonly string[];

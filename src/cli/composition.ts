@@ -10,13 +10,14 @@ import { createSecretFile } from '../adapters/system/secretFile.ts';
 import { createProcessMetrics } from '../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../adapters/system/systemEnvironment.ts';
+import { createModels, readModelsFile } from '../adapters/models/models.ts';
 import { openSqliteStore } from '../adapters/sqlite/sqliteStore.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Disposable } from '../base/disposable.ts';
 import { OrchestratorError } from '../base/errors.ts';
 import { systemIds } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
-import { Orchestrator } from '../core/orchestrator.ts';
+import { Orchestrator, type OrchestratorLimits } from '../core/orchestrator.ts';
 import { defaultLimits } from '../core/limits.ts';
 import type { ProcessHost } from '../core/ports/processHost.ts';
 import {
@@ -57,6 +58,10 @@ export interface OpenCoreOptions {
   readonly folders?: readonly string[];
   /** The file of the MCP servers. Default: `tools.json` of the state directory, where there is one. */
   readonly toolsFile?: string | undefined;
+  /** Providers of models; models.json of the state directory when missing. */
+  readonly modelsFile?: string | undefined;
+  /** Other limits than the usual ones. */
+  readonly limits?: Partial<OrchestratorLimits> | undefined;
   readonly logger: Logger;
 }
 
@@ -119,9 +124,14 @@ export async function openCore(options: OpenCoreOptions): Promise<Core> {
         clock: systemClock,
         logger,
       }),
+      models: createModels({
+        settings: () => readModelsFile(options.modelsFile ?? paths.models),
+        environment: process.env,
+      }),
       clock: systemClock,
       ids: systemIds,
       logger,
+      limits: options.limits,
     });
     await orchestrator.start();
     return {

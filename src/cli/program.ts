@@ -2,16 +2,11 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { OrchestratorError } from '../base/errors.ts';
 import { nullLogger } from '../base/logger.ts';
 import type { GrpcFlags } from './grpcFlags.ts';
-import {
-  type AddCommand,
-  collect,
-  type CommandAction,
-  type CommonOptions,
-  duration,
-} from './commandOptions.ts';
-import { addBackendOptions, type RunFlags } from './backendFlags.ts';
+import { type AddCommand, type CommandAction, type CommonOptions } from './commandOptions.ts';
 import type { HttpFlags } from './httpFlags.ts';
 import { addHttpOptions } from './httpOptions.ts';
+import { addModelsCommand, addModelSetupOptions, coreOptionsOf, type ModelSetupFlags } from './modelFlags.ts';
+import { addRunCommand } from './runCommand.ts';
 import { addTokenCommands } from './tokenCommands.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { ContainersFlags } from './commands/containersCall.ts';
@@ -69,7 +64,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   };
 
   const serveCommand = command<
-    CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean; tools?: string }
+    CommonOptions & GrpcFlags & HttpFlags & ModelSetupFlags & { stopChildren?: boolean; tools?: string }
   >(
     'serve',
     'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
@@ -80,6 +75,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
         toolsFile: tools,
         grpc: flags,
         http: flags,
+        core: coreOptionsOf(flags),
       });
     },
   )
@@ -110,47 +106,12 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     )
     .option('--grpc-tls-key <file>', 'its key, PEM');
   addHttpOptions(serveCommand);
+  addModelSetupOptions(serveCommand);
 
   addTokenCommands(program, addCommonOptions, command);
 
-  const runCommand = command<CommonOptions & RunFlags>(
-    'run [command...]',
-    'run a command, or the steps of a task, and exit with its exit code',
-    async (context, flags, words) => {
-      const { taskOf } = await import('./taskOf.ts');
-      if (flags.backend !== undefined) {
-        const { runOnBackend } = await import('./commands/runOnBackend.ts');
-        return runOnBackend(context, flags, words);
-      }
-      const { runTask } = await import('./commands/run.ts');
-      return runTask(context, {
-        ...taskOf({ words, task: flags.task, steps: flags.step, shell: flags.shell, engine: flags.engine }),
-        engine: flags.engine,
-        cwd: flags.cwd,
-        name: flags.name,
-        timeoutMs: flags.timeout,
-        isRaw: flags.raw === true,
-        forwardsInput: flags.stdin === true,
-      });
-    },
-  )
-    .usage('[options] -- command args...\n       orchestrator run [options] --task TEXT | --step COMMAND...')
-    .passThroughOptions()
-    .option('--task <text>', 'the task as text for your shell: one command a line, each a step')
-    .option('--step <command>', 'one step; give it several times', collect)
-    .option('--cwd <folder>', 'where it runs (default: here)')
-    .option(
-      '--engine <name>',
-      'who does it: shell, claude-code, codex, gemini, opencode, agent:NAME (default: shell)',
-    )
-    .option('--shell <program>', 'the shell that reads it (default: /bin/sh for a command, yours for a task)')
-    .option('--name <text>', 'the session that holds it: the open one of that name, or a new one')
-    .addOption(
-      new Option('--timeout <time>', 'end it after so long: 90s, 5m, 1.5h, or seconds').argParser(duration),
-    )
-    .option('--raw', "print the terminal's bytes as they are: lines end in CR LF")
-    .option('--stdin', 'pass piped standard input on to the terminal (which echoes it)');
-  addBackendOptions(runCommand);
+  addRunCommand(command);
+  addModelsCommand(command);
 
   command<CommonOptions & { all?: boolean }>(
     'ps',

@@ -18,6 +18,12 @@ export function feedRunOutput(output: RunOutput, stored: RunReport): void {
     case 'worker.generator.output.delta':
       output.addText(event.data.step, event.data.text);
       break;
+    case 'worker.generator.failed': {
+      // What is printed stays printed.
+      const { step, retry_in_ms } = event.data;
+      if (retry_in_ms !== null) output.breakText(step);
+      break;
+    }
     case 'runner.step.execution.completed': {
       const { result } = event.data;
       // The output of an agent is in no terminal, nor is that of a program in a container.

@@ -18,6 +18,8 @@ export function stateDirOf(
 export function statePaths(stateDir: string): {
   readonly database: string;
   readonly lock: string;
+  /** Providers of language models, as their owner sets them up. */
+  readonly models: string;
   /** Start-up files of interactive shells. */
   readonly shell: string;
   /** MCP servers, as the user writes them. */
@@ -28,6 +30,7 @@ export function statePaths(stateDir: string): {
   return {
     database: join(stateDir, 'orchestrator.db'),
     lock: join(stateDir, 'core.lock'),
+    models: join(stateDir, 'models.json'),
     shell: join(stateDir, 'shell'),
     tools: join(stateDir, 'tools.json'),
     secrets: join(stateDir, 'tool-secrets.json'),

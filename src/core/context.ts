@@ -7,11 +7,13 @@ import type { StateMirror } from './events/stateMirror.ts';
 import type { Failures } from './failures.ts';
 import type { OrchestratorLimits } from './limits.ts';
 import type { ContainerParts } from './ports/containerParts.ts';
+import type { Models } from './ports/models.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
+import type { ToolRegistry } from './tools/toolRegistry.ts';
 
 /** What every manager works with. Made once, by the Orchestrator. */
 export interface CoreContext {
@@ -28,6 +30,10 @@ export interface CoreContext {
   readonly processMetrics: ProcessMetrics | undefined;
   /** Without it there are no containers. */
   readonly containers: ContainerParts | undefined;
+  /** Without it there is no engine `model`. */
+  readonly models: Models | undefined;
+  /** The tools of runs. */
+  readonly tools: Pick<ToolRegistry, 'forRun'>;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;

@@ -7,6 +7,8 @@ export interface OrchestratorLimits {
   readonly allowsAgentBypass: boolean;
   /** Built-in tools that run commands and may be called by runs that do not name them: `terminal`, `container`. Default none. */
   readonly toolsAllowed: readonly string[];
+  /** Whether models may run code in a terminal of this machine, where their session has no image. Default false. */
+  readonly allowsCodeInTerminal: boolean;
   /** Open sessions. Default 1,000. */
   readonly maxSessions: number;
   /** After so long untouched and with nothing running in it a session is idle, in milliseconds. Default 10 minutes. */
@@ -58,6 +60,7 @@ export const defaultLimits: OrchestratorLimits = {
   maxActiveSessions: 100,
   allowsAgentBypass: false,
   toolsAllowed: [],
+  allowsCodeInTerminal: false,
   maxContainerTasks: 64,
   maxSessions: 1_000,
   sessionIdleMs: 10 * 60 * 1_000,

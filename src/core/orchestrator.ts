@@ -1,14 +1,11 @@
-import type { Clock } from '../base/clock.ts';
 import { type Disposable, DisposableStore } from '../base/disposable.ts';
 import type { Event } from '../base/emitter.ts';
 import { OrchestratorError, type ErrorShape } from '../base/errors.ts';
-import type { IdSource } from '../base/ids.ts';
-import type { Logger } from '../base/logger.ts';
 import { AgentRegistry } from './agents/agentRegistry.ts';
 import { Chat } from './agents/chat.ts';
 import { Conversations } from './agents/conversations.ts';
 import { ContainerManager } from './containers/containerManager.ts';
-import { ContainerTaskManager, type TasksAtQuit } from './containerTasks/containerTaskManager.ts';
+import { ContainerTaskManager } from './containerTasks/containerTaskManager.ts';
 import { taskContainerSource } from './containerTasks/taskContainerSource.ts';
 import type { CoreContext } from './context.ts';
 import { EventHub } from './events/eventHub.ts';
@@ -16,14 +13,8 @@ import { EventLog } from './events/eventLog.ts';
 import { StateMirror } from './events/stateMirror.ts';
 import { Failures } from './failures.ts';
 import { defaultLimits, type OrchestratorLimits } from './limits.ts';
-import type { ContainerParts } from './ports/containerParts.ts';
-import type { ContainerTaskPlaces } from './ports/containerTasks.ts';
-import type { Environment } from './ports/environment.ts';
+import type { OrchestratorDependencies } from './orchestratorDependencies.ts';
 import type { ProcessHost, TerminalStatus, WorkerStatus } from './ports/processHost.ts';
-import type { ProcessMetrics } from './ports/processMetrics.ts';
-import type { ShellFiles } from './ports/shellFiles.ts';
-import type { Store } from './ports/store.ts';
-import type { ToolParts } from './ports/toolParts.ts';
 import { settleAgentRuns } from './runs/agentRunEvents.ts';
 import type { ContainerRunEngine } from './runs/containerRunEngine.ts';
 import { settleContainerRuns } from './runs/containerRunEvents.ts';
@@ -45,29 +36,6 @@ import { ToolRegistry } from './tools/toolRegistry.ts';
 import { closedError } from './waitFor.ts';
 
 export type { OrchestratorLimits } from './limits.ts';
-
-export interface OrchestratorDependencies {
-  /** Disposed by whoever opened it, after `close`. */
-  readonly store: Store;
-  /** Disposed by whoever made it, after `close`. */
-  readonly processHost: ProcessHost;
-  readonly environment: Environment;
-  /** Without it, interactive shells are started as they are and print no marks around commands. */
-  readonly shellFiles?: ShellFiles | undefined;
-  /** Without it, nothing is known of what terminals use. */
-  readonly processMetrics?: ProcessMetrics | undefined;
-  /** Without it there are no containers: what is asked of them answers `container_engine_missing`. */
-  readonly containers?: ContainerParts | undefined;
-  /** Without it there are no container tasks. */
-  readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
-  readonly tools?: ToolParts | undefined;
-  /** What `close` does with running container tasks. Default: keep. */
-  readonly containerTasksAtQuit?: TasksAtQuit | undefined;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly logger: Logger;
-  readonly limits?: Partial<OrchestratorLimits> | undefined;
-}
 
 const retryDelayMs = 2_000;
 
@@ -100,7 +68,7 @@ export class Orchestrator {
   private readonly context: CoreContext;
   /** The one object that every manager reads. */
   private readonly limits: OrchestratorLimits = { ...defaultLimits };
-  private readonly containerRuns: ContainerRunEngine;
+  private readonly containerRuns: Pick<ContainerRunEngine, 'open'>;
   private readonly keeper: SessionKeeper;
   private readonly meter: TerminalMeter;
   private readonly housekeeper: TerminalHousekeeper;
@@ -123,6 +91,7 @@ export class Orchestrator {
     const log = this.disposables.add(new EventLog({ store, state, clock, logger, settle }));
     const failures = this.disposables.add(new Failures(clock, logger));
     const limits = Object.assign(this.limits, dependencies.limits);
+    this.tools = this.disposables.add(new ToolRegistry(dependencies.tools, clock, logger));
     this.context = {
       store,
       state,
@@ -132,6 +101,8 @@ export class Orchestrator {
       shellFiles,
       processMetrics,
       containers: dependencies.containers,
+      models: dependencies.models,
+      tools: this.tools,
       clock,
       ids,
       logger,
@@ -179,7 +150,6 @@ export class Orchestrator {
     this.chat = new Chat({ context, sessions, messages, runs, conversations, terminals, tasks, events: log });
     this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
     this.containerRuns = this.runs.addContainers(this.containers);
-    this.tools = this.disposables.add(new ToolRegistry(dependencies.tools, clock, logger));
     const { containerTaskPlaces: places } = dependencies;
     if (places !== undefined) {
       this.containerTasks = this.disposables.add(

@@ -7,9 +7,20 @@ import { containerTaskWorkerKind } from '../core/containerTasks/containerTaskSpe
 import { codingAgentWorkerKind } from '../core/runs/codingAgents.ts';
 import { AgentRunner } from './codingAgent/agentRunner.ts';
 import { parseCodingAgentSpec } from './codingAgent/parseSpec.ts';
+import { modelWorkerKind } from '../core/runs/modelRunSpec.ts';
 import { ContainerTaskRunner } from './containerTask/containerTaskRunner.ts';
 import { parseContainerTaskSpec } from './containerTask/parseSpec.ts';
 import { isTaskExecutable, runTaskExecutable } from './containerTask/executable.ts';
+import {
+  type ModelSecrets,
+  ModelRunner,
+  type ModelRunnerDependencies,
+  takeModelSecrets,
+} from './model/modelRunner.ts';
+import { openRunTools } from './model/runTools.ts';
+import { parseModelRunSpec } from './model/parseSpec.ts';
+import { containerCode } from './model/containerCode.ts';
+import { terminalCode } from './model/terminalCode.ts';
 import { writeDriverFile } from './shell/driverFile.ts';
 import type { EmitRunEvent } from './shell/runReport.ts';
 import { parseShellRunSpec } from './shell/shellRunSpec.ts';
@@ -24,6 +35,8 @@ async function main(): Promise<void> {
     await runTaskExecutable(process.argv);
     return;
   }
+  // Before anything of ours or of others is started that could inherit them.
+  const secrets = takeModelSecrets(process.env);
   const connection = await connectAsWorker();
   switch (connection.kind) {
     case 'shell':
@@ -31,6 +44,9 @@ async function main(): Promise<void> {
       break;
     case codingAgentWorkerKind:
       await runCodingAgent(connection);
+      break;
+    case modelWorkerKind:
+      await runModel(connection, secrets);
       break;
     case containerTaskWorkerKind:
       await runContainerTask(connection);
@@ -94,6 +110,53 @@ async function runCodingAgent(connection: WorkerConnection): Promise<void> {
     await runner.run();
   } finally {
     runner.dispose();
+    await connection.close();
+  }
+  if (lost !== undefined) throw OrchestratorError.from(lost);
+}
+
+async function runModel(connection: WorkerConnection, secrets: ModelSecrets): Promise<void> {
+  let lost: unknown;
+  const emit: ModelRunnerDependencies['emit'] = async (type, data) => {
+    try {
+      await connection.emit(type, { ...data });
+    } catch (error) {
+      lost ??= error;
+      throw error;
+    }
+  };
+  const runner = new ModelRunner(parseModelRunSpec(connection.spec), {
+    emit,
+    clock: systemClock,
+    secrets,
+    openTools: (spec, toolSecrets, signal) =>
+      openRunTools(spec, toolSecrets, {
+        terminals: connection.terminals,
+        environment: process.env,
+        clock: systemClock,
+        ids: systemIds,
+        emit,
+        signal,
+      }),
+    openCode: ({ code, cwd }) =>
+      code === 'container'
+        ? containerCode({ emit, onCommand: connection.onCommand, ids: systemIds })
+        : terminalCode({
+            terminals: connection.terminals,
+            cwd,
+            environment: process.env,
+            clock: systemClock,
+            ids: systemIds,
+            emit,
+          }),
+  });
+  connection.onCommand((command) => {
+    if (command.type === 'abort') runner.abort('requested');
+  });
+  process.on('SIGTERM', () => runner.abort('the worker was asked to end'));
+  try {
+    await runner.run();
+  } finally {
     await connection.close();
   }
   if (lost !== undefined) throw OrchestratorError.from(lost);

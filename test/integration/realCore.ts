@@ -7,14 +7,20 @@ import { createSystemEnvironment } from '../../src/adapters/system/systemEnviron
 import { openSqliteStore } from '../../src/adapters/sqlite/sqliteStore.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { systemIds } from '../../src/base/ids.ts';
-import { nullLogger } from '../../src/base/logger.ts';
+import { type Logger, nullLogger } from '../../src/base/logger.ts';
 import { Orchestrator, type OrchestratorLimits } from '../../src/core/orchestrator.ts';
+import type { ContainerParts } from '../../src/core/ports/containerParts.ts';
+import type { Models } from '../../src/core/ports/models.ts';
 import type { HostFixture } from './processHostHarness.ts';
 
 export interface RealCoreOptions {
   readonly limits?: Partial<OrchestratorLimits>;
   /** Of the core; the process host has its own. */
   readonly clock?: Clock;
+  /** Without it there is no engine `model`. */
+  readonly models?: Models;
+  readonly logger?: Logger;
+  readonly containers?: ContainerParts;
 }
 
 /** A core with a real store and a real process host, and a home folder of its own; `await using` takes it down. */
@@ -41,7 +47,9 @@ export async function startRealCore(fixture: HostFixture, options: RealCoreOptio
     shellFiles: createShellFolder(join(fixture.stateDir, 'shell files')),
     clock: options.clock ?? systemClock,
     ids: systemIds,
-    logger: nullLogger,
+    logger: options.logger ?? nullLogger,
+    models: options.models,
+    containers: options.containers,
     limits: options.limits,
   });
   await core.start();

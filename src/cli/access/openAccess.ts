@@ -5,6 +5,7 @@ import { OrchestratorError } from '../../base/errors.ts';
 import type { OrchestratorAccess, ServingOrchestrator } from '../../core/orchestratorAccess.ts';
 import { isHolderAlive, readCoreHolder } from '../../processHost/coreHolder.ts';
 import type { CommandContext } from '../commandContext.ts';
+import type { OpenCoreOptions } from '../composition.ts';
 
 /** A core that does not greet within this time is busy with something else for good, or stopped. */
 const greetingLimitMs = 3_000;
@@ -39,6 +40,7 @@ export async function openAccess(context: CommandContext): Promise<OpenAccess> {
 export async function withServing<T>(
   context: CommandContext,
   use: (serving: ServingOrchestrator) => Promise<T>,
+  core: OwnCoreOptions = {},
 ): Promise<T> {
   const deadline = Date.now() + openingLimitMs;
   for (;;) {
@@ -50,7 +52,7 @@ export async function withServing<T>(
         remote.dispose();
       }
     }
-    const own = await openOwnCore(context).catch(async (error: unknown) => {
+    const own = await openOwnCore(context, core).catch(async (error: unknown) => {
       if (!OrchestratorError.is(error, 'state_in_use')) throw error;
       if (!mayOpenYet(context.stateDir) || Date.now() > deadline) throw error;
       await delay(openingPollMs);
@@ -59,6 +61,9 @@ export async function withServing<T>(
     if (own !== undefined) return own(use);
   }
 }
+
+/** Of a core of our own. */
+type OwnCoreOptions = Pick<OpenCoreOptions, 'modelsFile' | 'limits'>;
 
 /** Undefined where no core serves the directory, or none that can be asked. */
 async function connectToCore({ stateDir, logger }: CommandContext): Promise<RemoteAccess | undefined> {
@@ -89,13 +94,14 @@ async function openFiles(context: CommandContext): Promise<OpenAccess> {
 /** Resolves with what makes use of it and closes it. */
 async function openOwnCore(
   context: CommandContext,
+  options: OwnCoreOptions,
 ): Promise<<T>(use: (serving: ServingOrchestrator) => Promise<T>) => Promise<T>> {
   const [{ openCore }, { LocalAccess }] = await Promise.all([
     import('../composition.ts'),
     import('./localAccess.ts'),
   ]);
   const { stateDir, logger, err } = context;
-  const core = await openCore({ stateDir, kind: 'run', isDoorComing: false, logger });
+  const core = await openCore({ stateDir, kind: 'run', isDoorComing: false, logger, ...options });
   return async (use) => {
     try {
       if (core.recoveredFrom !== undefined) {

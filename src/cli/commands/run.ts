@@ -6,6 +6,7 @@ import { type EventQuery, isLastRunEvent, type ServingOrchestrator } from '../..
 import type { Run, RunRequest } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import { withServing } from '../access/openAccess.ts';
+import type { OpenCoreOptions } from '../composition.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { exitCode, exitCodeOfRun } from '../exitCodes.ts';
 import { dim } from '../output/dim.ts';
@@ -31,6 +32,10 @@ export interface RunOptions {
   readonly isRaw: boolean;
   /** Pass our standard input on although it is no terminal. */
   readonly forwardsInput: boolean;
+  readonly model?: RunRequest['model'];
+  readonly tools?: RunRequest['tools'];
+  /** Of a core of our own, where none serves. */
+  readonly core: Pick<OpenCoreOptions, 'modelsFile' | 'limits'>;
 }
 
 /**
@@ -41,7 +46,9 @@ const defaultSize = { cols: 120, rows: 30 };
 
 /** Runs a task, shows its output as it comes and answers with its exit code. */
 export function runTask(context: CommandContext, options: RunOptions): Promise<number> {
-  return withServing(context, (serving) => new TaskRun(context, options, serving).execute());
+  const run = (serving: ServingOrchestrator): Promise<number> =>
+    new TaskRun(context, options, serving).execute();
+  return withServing(context, run, options.core);
 }
 
 class TaskRun {
@@ -95,6 +102,8 @@ class TaskRun {
       task: options.task,
       commands: options.commands,
       engine: options.engine,
+      model: options.model,
+      tools: options.tools,
       sessionId: session?.id,
       cwd,
       // Ours, whoever's the orchestrator is.

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SubsystemState } from '../../servers/daemon/daemonStatus.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
 import type { CommandContext } from '../commandContext.ts';
-import { type Core, openCore } from '../composition.ts';
+import { type Core, openCore, type OpenCoreOptions } from '../composition.ts';
 import { exitCode } from '../exitCodes.ts';
 import { type GrpcFlags, type GrpcSettings, grpcSettings } from '../grpcFlags.ts';
 import { type HttpFlags, type HttpSettings, httpSettings } from '../httpFlags.ts';
@@ -15,6 +15,7 @@ export interface ServeOptions {
   readonly toolsFile: string | undefined;
   readonly grpc: GrpcFlags;
   readonly http: HttpFlags;
+  readonly core: Pick<OpenCoreOptions, 'modelsFile' | 'limits'>;
 }
 
 /** How long `--stop-children` waits for runs to end. */
@@ -31,6 +32,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
     isDoorComing,
     folders: [process.cwd()],
     toolsFile: options.toolsFile,
+    ...options.core,
     logger: context.logger,
   });
   const doors: Door[] = [];

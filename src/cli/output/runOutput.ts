@@ -45,12 +45,20 @@ export class RunOutput {
     this.advance();
   }
 
-  /** What a coding agent says: shown, never obeyed, and ended by a new line. */
+  /** What a coding agent or a model says: shown, never obeyed, and ended by a new line. */
   addText(step: number, text: string): void {
     const bytes = Buffer.from(this.plain.push(Buffer.from(text)));
     if (bytes.length === 0) return;
+    // What another step said ended where it ended.
+    if (this.textStep !== undefined && this.textStep !== step)
+      this.writeText(Buffer.from('\n'), this.textStep);
     this.textStep = bytes.at(-1) === newline ? undefined : step;
     this.writeText(bytes, step);
+  }
+
+  /** What the step says next does not go on from what it has said. */
+  breakText(step: number): void {
+    if (this.textStep === step) this.addText(step, '\n[The answer broke off, and is asked for again.]\n');
   }
 
   /** No more will be told. Resolves once everything that can be had is written. */

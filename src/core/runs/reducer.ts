@@ -1,5 +1,6 @@
 import { reduceTaskReport } from '../containerTasks/taskReport.ts';
 import type { OrchestratorEvent } from '../events/event.ts';
+import { maxModelSteps, modelEngine } from './modelRunSpec.ts';
 import {
   isRunEnded,
   type Run,
@@ -30,9 +31,15 @@ export function reduceRun(run: Run, event: OrchestratorEvent): Run {
       return stepMode === undefined ? run : { ...run, stepMode };
     }
     case 'runner.step.started':
-      return withStep(run, data, (step) =>
+      return withStep(withNextStep(run, data), data, (step) =>
         step.status === 'pending' ? { ...step, status: 'running', startedAt: time } : step,
       );
+    case 'runner.step.agent_response': {
+      const action = payload.textOf(data, 'action');
+      // A model says step by step what it does; elsewhere that was known before.
+      if (action === undefined || !isModelRun(run)) return run;
+      return withStep(run, data, (step) => ({ ...step, command: action }));
+    }
     case 'runner.step.output': {
       const output = payload.outputOf(data);
       return output === undefined ? run : withStep(run, data, (step) => growOutput(step, output));
@@ -56,6 +63,10 @@ export function reduceRun(run: Run, event: OrchestratorEvent): Run {
     case 'worker.generator.output.delta': {
       const to = payload.countOf(data, 'to');
       return to === undefined ? run : withStep(run, data, (step) => growText(step, to));
+    }
+    case 'worker.generator.failed': {
+      const to = payload.countOf(data, 'text_to');
+      return to === undefined ? run : withStep(run, data, (step) => takeTextBack(step, to));
     }
     case 'runner.conversation': {
       const conversation = payload.textOf(data, 'conversation_id');
@@ -138,6 +149,17 @@ function planSteps(run: Run, commands: readonly string[] | undefined): Run {
   };
 }
 
+function isModelRun({ request }: Run): boolean {
+  return request.engine === modelEngine;
+}
+
+/** A model's steps are not known before they begin: each adds itself. */
+function withNextStep(run: Run, data: payload.Data): Run {
+  const index = payload.countOf(data, 'step');
+  if (!isModelRun(run) || index !== run.steps.length + 1 || index > maxModelSteps) return run;
+  return { ...run, steps: [...run.steps, { index, command: '', status: 'pending' }] };
+}
+
 function addTerminal(run: Run, terminalId: string | undefined): Run {
   if (terminalId === undefined || run.terminalIds.includes(terminalId)) return run;
   return { ...run, terminalIds: [...run.terminalIds, terminalId] };
@@ -168,6 +190,10 @@ function growContainerOutput(
 
 function growText(step: RunStepState, to: number): RunStepState {
   return to <= (step.textBytes ?? 0) ? step : { ...step, textBytes: to };
+}
+
+function takeTextBack(step: RunStepState, to: number): RunStepState {
+  return to >= (step.textBytes ?? 0) ? step : { ...step, textBytes: to };
 }
 
 function addUsage(known: RunUsage = noUsage, data: payload.Data): RunUsage {

@@ -76,6 +76,15 @@ export interface RunEventData extends ContainerTaskEventData {
     readonly error: string;
     /** When the next attempt is made, in milliseconds from now; null where there is none. */
     readonly retry_in_ms: number | null;
+    /** What stands of the step's text, in bytes; what the attempt said beyond that is about to be said anew. */
+    readonly text_to: number;
+  };
+  /** What tools gave back in earlier steps was shortened, so that the conversation fits the model (ours). */
+  'worker.history.shortened': {
+    readonly step: number;
+    readonly results: number;
+    readonly bytes_before: number;
+    readonly bytes_after: number;
   };
   'worker.generator.stream.completed': { readonly source: 'worker.generator'; readonly step: number };
   'worker.generator.stream.error': {
@@ -85,6 +94,12 @@ export interface RunEventData extends ContainerTaskEventData {
   };
   'code_agent.session.started': { readonly task: string; readonly budget: number; readonly place: CodePlace };
   'code_agent.step.started': { readonly step: number; readonly budget_remaining: number };
+  /** A piece of code is to be run in the run's container, which only the core can make (ours). It answers by a command. */
+  'code_agent.execution.wanted': {
+    readonly request_id: string;
+    readonly code_type: string;
+    readonly code: string;
+  };
   'code_agent.step.response': { readonly step: number; readonly action: string; readonly thoughts: string };
   'code_agent.step.execution': {
     readonly step: number;

@@ -14,6 +14,8 @@ import { checkInteger } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
 import { AgentRunEngine } from './agentRunEngine.ts';
 import { ContainerRunEngine } from './containerRunEngine.ts';
+import { ModelCode } from './modelCode.ts';
+import { isModelRun } from './modelRuns.ts';
 import { isRunEnded, type Run, type RunRequest } from './run.ts';
 import { appendRunEvent } from './runEnd.ts';
 import type { RunEngine } from './runEngine.ts';
@@ -63,14 +65,20 @@ export class RunManager implements Disposable {
     );
   }
 
-  /** From now on runs can be carried out in containers. @returns their engine, to be opened at start-up. */
-  addContainers(containers: ContainerManager): ContainerRunEngine {
+  /** From now on runs can be carried out in containers. @returns what is to be opened at start-up. */
+  addContainers(containers: ContainerManager): Pick<ContainerRunEngine, 'open'> {
     this.containers = containers;
     const engine = new ContainerRunEngine(this.context, containers, this.executor.queue);
     this.disposables.add(engine);
     this.executor.queue.addStarter(engine);
     this.engines.push(engine);
-    return engine;
+    const code = this.disposables.add(new ModelCode(this.context, containers));
+    return {
+      open() {
+        engine.open();
+        code.open();
+      },
+    };
   }
 
   /** Runs that do not wait for their turn. */
@@ -148,7 +156,9 @@ export class RunManager implements Disposable {
     }
     if (request.containerTaskId !== undefined)
       return this.executor.workers.containerTasks.retry(this.get(id));
-    checkInteger(fromStep, 1, steps.length, 'The step to start from');
+    // What a model did in its steps cannot be done again without it.
+    const lastStep = isModelRun({ request }) ? 1 : steps.length;
+    checkInteger(fromStep, 1, lastStep, 'The step to start from');
     const commands = steps.slice(fromStep - 1).map((step) => step.command);
     const part = fromStep === 1 ? {} : { task: commands.join('\n'), commands };
     const session = this.sessions.find(run.sessionId);

@@ -15,6 +15,8 @@ import {
   resolveAgentProgram,
 } from './codingAgents.ts';
 import { containerEngine } from './containerRunEvents.ts';
+import { resolveModelRequest } from './modelRuns.ts';
+import { modelEngine } from './modelRunSpec.ts';
 import { parseTask } from './parseTask.ts';
 import { agentNameOf, type RunRequest } from './run.ts';
 import { checkModelRequest, checkPlainJson, checkToolConstraints } from './requestParts.ts';
@@ -37,7 +39,7 @@ export interface CheckedRun {
 /**
  * Checks everything that can be known to be wrong before a run is written down. Errors: `task_empty`,
  * `invalid_request`, `session_not_found`, `session_closed`, `directory_missing`, `shell_missing`, `program_missing`,
- * `permission_denied`, `agent_not_found`, `container_engine_missing`, `disk_full` (where the session has to be made).
+ * `permission_denied`, `agent_not_found`, `container_engine_missing`, those of models, `disk_full` (where the session has to be made).
  */
 export async function checkRunRequest(
   request: RunRequest,
@@ -51,8 +53,9 @@ export async function checkRunRequest(
   const engine = request.engine ?? (named === undefined ? 'shell' : engineOfSession(named));
   const agentName = agentNameOf({ ...request, engine });
   const codingAgent = codingAgentOf({ ...request, engine });
+  const isModel = engine === modelEngine;
   const isKnown = agentName !== undefined || codingAgent !== undefined || engine === containerEngine;
-  if (!isKnown && engine !== 'shell') throw unknownEngine(engine);
+  if (!isKnown && !isModel && engine !== 'shell') throw unknownEngine(engine);
   const commands = commandsOf(request, engine !== 'shell');
   const cwd = request.cwd ?? named?.cwd ?? environment.defaultDirectory();
   const finish = async (directory: string, found: Partial<RunRequest>): Promise<CheckedRun> => {
@@ -73,6 +76,7 @@ export async function checkRunRequest(
   }
   await checkDirectory(environment, cwd);
   const env = environment.childEnvironment(request.env, { isWhole: request.isEnvWhole });
+  if (isModel) return finish(cwd, { ...(await resolveModelRequest(request, named, context)), cwd });
   if (codingAgent !== undefined) {
     agentSettings(request, context.limits.allowsAgentBypass);
     await resolveAgentProgram(environment, codingAgent, env, cwd);
@@ -92,7 +96,7 @@ function checkImage({ metadata = {} }: RunRequest, session: Session | undefined)
 
 function unknownEngine(engine: string): OrchestratorError {
   return invalidRequest(
-    `There is no engine "${engine}". Use "shell", "container", ${Object.keys(codingAgents).join(', ')}, or "agent:" and the ` +
+    `There is no engine "${engine}". Use "shell", "container", "model", ${Object.keys(codingAgents).join(', ')}, or "agent:" and the ` +
       "agent's name.",
   );
 }

@@ -4,9 +4,10 @@ import type { TaskManager } from '../tasks/taskManager.ts';
 import { PlainText } from '../terminals/plainText.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
 import { containerOutputOf, countOf, outputOf, taskOutputOf, textOf } from './runPayloads.ts';
-import { stepTextType } from './stepText.ts';
+import { stepTextType, textTakenBackType } from './stepText.ts';
 
 const pieceBytes = 256 * 1024;
+const brokenOff = '\n[The answer broke off, and is asked for again.]\n';
 
 export interface RunTextSource {
   readonly events: EventLog;
@@ -30,11 +31,22 @@ export async function* runText(
   const plain = new PlainText();
   /** By step: how far its output was read. What runs in a container has one step. */
   const positions = new Map<number, number>();
+  /** Bytes that the step under way has said. */
+  let said = 0;
   for await (const { type, data } of source.events.follow({ after, runId, signal })) {
+    if (type === 'runner.step.started') said = 0;
     if (type === 'response.completed' || type === 'response.failed') break;
     if (type === stepTextType) {
       const text = plain.push(new TextEncoder().encode(textOf(data, 'text') ?? ''));
+      said = countOf(data, 'to') ?? said;
       if (text !== '') yield text;
+      continue;
+    }
+    if (type === textTakenBackType) {
+      // What is printed stays printed.
+      const to = countOf(data, 'text_to');
+      if (to !== undefined && to < said) yield brokenOff;
+      said = Math.min(said, to ?? said);
       continue;
     }
     const inContainer = type === 'runner.container.output' ? containerOutputOf(data) : undefined;

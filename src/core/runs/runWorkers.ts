@@ -3,6 +3,7 @@ import type { CoreContext } from '../context.ts';
 import type { StartWorkerOptions } from '../ports/processHost.ts';
 import { codingAgentOf } from './codingAgents.ts';
 import { codingAgentWorker } from './codingAgentWorker.ts';
+import { isModelRun, modelWorker } from './modelRuns.ts';
 import type { Run } from './run.ts';
 import { shellRunSpec } from './shellRunSpec.ts';
 
@@ -21,7 +22,7 @@ export function isTaskRun(run: Run | undefined): boolean {
   return run?.request.containerTaskId !== undefined;
 }
 
-/** The kinds of workers that carry runs out: those of the shell, of coding agents, and of container tasks. */
+/** The kinds of workers that carry runs out: those of the shell, of coding agents, of models, and of container tasks. */
 export class RunWorkers {
   private readonly context: CoreContext;
   private tasks: TaskRunWorkers | undefined;
@@ -44,11 +45,14 @@ export class RunWorkers {
     );
   }
 
-  /** Errors: those of finding the shell or the coding agent, and of container tasks. */
+  /** Errors: those of finding the shell, the coding agent or the model, and of container tasks. */
   async of(run: Run): Promise<RunWorker> {
     if (isTaskRun(run)) return this.containerTasks.workerOf(run);
     const agent = codingAgentOf(run.request);
     if (agent !== undefined) return codingAgentWorker(run, agent, this.context);
+    if (isModelRun(run)) {
+      return modelWorker(run, this.context.state.sessions.get(run.sessionId), this.context);
+    }
     const spec = shellRunSpec(run, this.context.environment);
     return { kind: 'shell', spec, env: spec.env };
   }

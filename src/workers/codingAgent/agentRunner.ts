@@ -14,10 +14,11 @@ import {
 } from './agentAdapter.ts';
 import { failureReason } from './agentFailure.ts';
 import { AgentProgram, type ProgramExit } from './agentProgram.ts';
-import { AgentReport, type EmitAgentEvent } from './agentReport.ts';
+import { AgentReport } from './agentReport.ts';
+import type { EmitRunEvent } from '../../core/runs/runTeller.ts';
 
 export interface AgentRunnerDependencies {
-  readonly emit: EmitAgentEvent;
+  readonly emit: EmitRunEvent;
   readonly clock: Clock;
   /** The worker's own; the agent gets it. */
   readonly environment: Readonly<Record<string, string | undefined>>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clipped, cut, pieceBytes, pieces } from './clip.ts';
+import { clipped, cut, pieceBytes, pieces } from '../../base/clip.ts';
 import { JsonLines } from './jsonLines.ts';
 
 describe('lines', () => {

@@ -1,11 +1,18 @@
 /** What one event carries at most, in bytes. */
 export const pieceBytes = 64 * 1024;
 
+const encoder = new TextEncoder();
+
+/** Of the text in UTF-8. */
+export function byteLength(text: string): number {
+  return encoder.encode(text).length;
+}
+
 /** The value itself, or, where it is more than 64 KiB of JSON, its beginning as text with a note of what is missing. */
 export function clipped(value: unknown): unknown {
   if (value === undefined || value === null) return null;
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const bytes = Buffer.byteLength(text);
+  const bytes = byteLength(text);
   if (bytes <= pieceBytes) return value;
   return `${cut(text, pieceBytes)}\n[… cut: ${bytes} bytes in all]`;
 }
@@ -13,11 +20,11 @@ export function clipped(value: unknown): unknown {
 /** The beginning of a text, at most so many bytes, never half a character. */
 export function cut(text: string, limit: number): string {
   // A unit of UTF-16 is at least one byte and at most three, so this is near and never slow.
-  const bytes = Buffer.from(text.slice(0, limit));
+  const bytes = encoder.encode(text.slice(0, limit));
   if (bytes.length <= limit) return withoutHalf(text.slice(0, limit));
   let end = limit;
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return bytes.toString('utf8', 0, end);
+  return new TextDecoder().decode(bytes.subarray(0, end));
 }
 
 /** Pieces of at most `pieceBytes`, which together are the text. */

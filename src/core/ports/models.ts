@@ -1,0 +1,16 @@
+import type { LanguageModel } from '../models/languageModel.ts';
+import type { ModelProvider } from '../models/modelProvider.ts';
+
+/** Language models and the keys to them, as this machine has them set up. */
+export interface Models {
+  /** As they are set up now. Error: `invalid_request` where a person's own are wrong. */
+  providers(): Promise<readonly ModelProvider[]>;
+  /** The provider, or `provider/model`, that does what names none; undefined where none was chosen. */
+  defaultModel(): Promise<string | undefined>;
+  /** A secret: never stored, logged, or put into an event. Undefined where there is none. */
+  keyOf(provider: ModelProvider): Promise<string | undefined>;
+  /** To be asked in this process. */
+  open(provider: ModelProvider, model: string, key: string | undefined): LanguageModel;
+  /** The provider's own names of its models. Errors: those of `LanguageModel.answer`. */
+  list(provider: ModelProvider, key: string | undefined, signal: AbortSignal): Promise<readonly string[]>;
+}
