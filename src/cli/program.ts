@@ -233,6 +233,19 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('--internal', 'networks create: without a way out')
     .option('--force', 'rm: also one that runs');
 
+  command<CommonOptions & McpFlags>(
+    'mcp',
+    'serve the tools of the workbench to an MCP client on standard input and output (docs/mcp.md)',
+    async (context, flags) => {
+      const { serveMcp } = await import('./commands/mcp.ts');
+      return serveMcp(context, flags);
+    },
+  )
+    .addOption(new Option('--read-only', 'only tools that look').conflicts('admin'))
+    .option('--admin', 'also end, and type into, what a person or another program started')
+    .option('--owner <name>', "whose what it starts is: mcp:NAME (default: the client's own name)")
+    .option('--cwd <folder>', 'where things start whose directory is not named (default: here)');
+
   command<CommonOptions & StatusOptions>(
     'status',
     'tell whether an orchestrator runs for this folder, where it answers and how it is',
@@ -337,6 +350,13 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   // What was printed without waiting is through when these are.
   await Promise.all([out.flush(), err.flush()]);
   return state.code;
+}
+
+interface McpFlags {
+  readonly readOnly?: boolean;
+  readonly admin?: boolean;
+  readonly owner?: string;
+  readonly cwd?: string;
 }
 
 interface RunFlags {
