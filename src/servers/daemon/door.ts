@@ -97,6 +97,7 @@ export async function openDaemonDoor(options: DaemonDoorOptions): Promise<Daemon
       ...options,
       tasks: orchestrator.containerTasks,
       daemon: logic,
+      mcp: { orchestrator, version, logger },
       access,
       onUpgrade: (request, socket, head, trust) => {
         // The door of sockets has limits of its own for those that show no token.

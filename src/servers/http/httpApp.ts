@@ -89,11 +89,13 @@ const answerAllowedPages: MiddlewareHandler = async (context, next) => {
   }
   if (origin === undefined) return;
   context.res.headers.set('Access-Control-Allow-Origin', origin);
+  context.res.headers.append('Access-Control-Expose-Headers', 'Mcp-Session-Id');
   context.res.headers.append('Vary', 'Origin');
 };
 
 const preflightHeaders = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-  'Access-Control-Allow-Headers': 'Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID',
+  'Access-Control-Allow-Headers':
+    'Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name',
   'Access-Control-Max-Age': '600',
 } as const;

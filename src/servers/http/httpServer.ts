@@ -12,6 +12,7 @@ import { type CallerLimits, CallerUse, defaultCallerLimits } from './callerLimit
 import type { DaemonApi } from './daemonApi.ts';
 import { defaultEventStreamLimits, type EventStreamLimits } from './events/eventStream.ts';
 import { createHttpApp } from './httpApp.ts';
+import { type McpRouteOptions, McpRoutes } from './mcpRoutes.ts';
 import { OpenConnections } from './openConnections.ts';
 import { refuseRequest, refuseUpgrade } from './rawRequests.ts';
 import { isLoopback, originRules, urlHost } from './originRules.ts';
@@ -34,6 +35,8 @@ export interface HttpServerOptions {
   readonly tasks: TaskApi | undefined;
   /** What is behind `/api/daemon` and `/metrics`; without it there is neither. */
   readonly daemon?: DaemonApi | undefined;
+  /** What is behind `/mcp`; without it there is none. */
+  readonly mcp?: McpRouteOptions | undefined;
   /** Who may come in; closed by whoever opened it. Default: the tokens of the state directory. */
   readonly access?: Access | undefined;
   /** Takes tokens from the query too, where logs and histories show them. Default: no. */
@@ -116,12 +119,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     api === undefined
       ? undefined
       : daemonDoor({ api, access, use, limits: limits.events, now: Date.now, version });
+  const mcp = options.mcp === undefined ? undefined : new McpRoutes(options.mcp, access);
   const app = createHttpApp({
     rules,
     authenticator: access,
     allowsQueryToken: options.allowsQueryToken === true,
     use,
-    routes: daemon === undefined ? [] : [daemon.app],
+    routes: [daemon, mcp].flatMap((door) => (door === undefined ? [] : [door.app])),
     taskRoutes: taskRoutes(options.tasks, limits),
     onTrusted: ({ socket }) => connections.trust(socket),
     now: Date.now,
@@ -161,6 +165,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       isStopping = true;
       const closing = closeWithin(server, connections, limits.stopTimeoutMs);
       daemon?.events.endAll();
+      await mcp?.close();
       await closing;
       if (options.access === undefined) access.dispose();
     },

@@ -24,7 +24,7 @@ const longestName = 40;
 export function callerOfToken({ name, scopes }: Caller, clientName: string | undefined): ToolCaller {
   if (scopes.has('admin')) return { owner: `mcp:${clientId(clientName)}`, principal: null, scopes };
   // No client's name has an @, so that none can be taken for a token's.
-  const principal = `mcp:@${plainId(name)}`;
+  const principal = `mcp:@${identityId(name)}`;
   return { owner: `${principal}:${clientId(clientName)}`, principal, scopes };
 }
 
@@ -59,16 +59,20 @@ export function ownerOfSession({ owner }: Pick<Session, 'owner'>): Principal {
   return owner === 'user' ? null : owner;
 }
 
+/** What a client calls itself, as letters, digits, `.`, `_` and `-`. */
 function clientId(name: string | undefined): string {
-  return plainId(name === undefined || name.trim() === '' ? 'client' : name.trim());
+  const plain = plainText(name?.trim() ?? '').replace(/^-+|-+$/g, '');
+  return plain === '' ? 'client' : plain;
 }
 
-/** Letters, digits, `.`, `_` and `-`. What has to be changed for that gets a mark, so that no two become the same. */
-function plainId(name: string): string {
-  const plain = name
-    .replace(/^(?:token|jwt):/, (kind) => `${kind.slice(0, -1)}.`)
-    .replace(/[^\w.-]+/g, '-')
-    .slice(0, longestName);
-  const isWhole = plain.replace(/^(token|jwt)\./, '$1:') === name || plain === name;
-  return isWhole ? plain : `${plain}.${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+/** The same of an identity. What has to be changed for that gets a mark, so that no two become the same. */
+function identityId(name: string): string {
+  // `token:ci`, `jwt:anna`: a colon would be a level of the owner's.
+  const parted = name.replace(/^(token|jwt):/, '$1.');
+  const plain = plainText(parted);
+  return plain === parted ? plain : `${plain}.${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+}
+
+function plainText(name: string): string {
+  return name.replace(/[^\w.-]+/g, '-').slice(0, longestName);
 }
