@@ -5,6 +5,7 @@ import type { GrpcFlags } from './grpcFlags.ts';
 import { type AddCommand, type CommandAction, type CommonOptions, duration } from './commandOptions.ts';
 import type { HttpFlags } from './httpFlags.ts';
 import { addHttpOptions } from './httpOptions.ts';
+import { addMcpCommand } from './mcpCommand.ts';
 import { addTokenCommands } from './tokenCommands.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { ContainersFlags } from './commands/containersCall.ts';
@@ -61,15 +62,19 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return subcommand;
   };
 
-  const serveCommand = command<CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean }>(
+  const serveCommand = command<
+    CommonOptions & GrpcFlags & HttpFlags & { stopChildren?: boolean; mcp?: boolean }
+  >(
     'serve',
     'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
-    async (context, { stopChildren, ...flags }) => {
+    async (context, { stopChildren, mcp, ...flags }) => {
       const { serve } = await import('./commands/serve.ts');
-      return serve(context, { stopsChildren: stopChildren === true, grpc: flags, http: flags });
+      const [stopsChildren, servesMcp] = [stopChildren === true, mcp === true];
+      return serve(context, { stopsChildren, servesMcp, grpc: flags, http: flags });
     },
   )
     .option('--stop-children', 'when asked to go, end every terminal and run first')
+    .option('--mcp', 'answer MCP on a socket too (by HTTP it is at /mcp)')
     .option('--no-grpc', 'do not listen for gRPC')
     .option(
       '--grpc-socket-path <path>',
@@ -233,18 +238,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('--internal', 'networks create: without a way out')
     .option('--force', 'rm: also one that runs');
 
-  command<CommonOptions & McpFlags>(
-    'mcp',
-    'serve the tools of the workbench to an MCP client on standard input and output (docs/mcp.md)',
-    async (context, flags) => {
-      const { serveMcp } = await import('./commands/mcp.ts');
-      return serveMcp(context, flags);
-    },
-  )
-    .addOption(new Option('--read-only', 'only tools that look').conflicts('admin'))
-    .option('--admin', 'also end, and type into, what a person or another program started')
-    .option('--owner <name>', "whose what it starts is: mcp:NAME (default: the client's own name)")
-    .option('--cwd <folder>', 'where things start whose directory is not named (default: here)');
+  addMcpCommand(command);
 
   command<CommonOptions & StatusOptions>(
     'status',
@@ -350,13 +344,6 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   // What was printed without waiting is through when these are.
   await Promise.all([out.flush(), err.flush()]);
   return state.code;
-}
-
-interface McpFlags {
-  readonly readOnly?: boolean;
-  readonly admin?: boolean;
-  readonly owner?: string;
-  readonly cwd?: string;
 }
 
 interface RunFlags {

@@ -8,11 +8,12 @@ import { defaultMcpLimits } from '../../servers/mcp/limits.ts';
 import { createMcpServer } from '../../servers/mcp/mcpServer.ts';
 import { DrivenCore } from '../access/drivenCore.ts';
 import type { CommandContext } from '../commandContext.ts';
+import type { CommonOptions } from '../commandOptions.ts';
 import { exitCode } from '../exitCodes.ts';
 import { untilStopped } from '../untilStopped.ts';
 import { version } from '../version.ts';
 
-export interface McpOptions {
+export interface McpFlags extends CommonOptions {
   readonly readOnly?: boolean;
   readonly admin?: boolean;
   readonly owner?: string;
@@ -20,7 +21,7 @@ export interface McpOptions {
 }
 
 /** Serves MCP on standard input and output, which has nothing else on it, until the client closes it. */
-export async function serveMcp(context: CommandContext, options: McpOptions): Promise<number> {
+export async function serveMcp(context: CommandContext, options: McpFlags): Promise<number> {
   const { owner, cwd = '.' } = options;
   if (owner?.trim() === '') throw invalidRequest('The owner (--owner) needs a name.');
   const highest: Scope = options.admin === true ? 'admin' : options.readOnly === true ? 'read' : 'drive';

@@ -4,6 +4,7 @@ import { agentCommands } from './agentCommands.ts';
 import { daemonCommands } from './daemonCommands.ts';
 import { containerCommands } from './containerCommands.ts';
 import { containerTaskCommands } from './containerTaskCommands.ts';
+import { mcpCommands } from './mcpCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
 import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
@@ -22,6 +23,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...containerTaskCommands,
   ...remoteCommands,
   ...daemonCommands,
+  ...mcpCommands,
   ...toolCommands,
 };
 
@@ -49,6 +51,7 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.stopDaemon': 'The daemon was not stopped',
   'orchestrator.copyDaemonAddress': 'The address was not copied',
   'orchestrator.copyDaemonToken': 'The token was not copied',
+  'orchestrator.copyMcpConfiguration': 'The configuration was not copied',
   'orchestrator.connectDaemon': 'The daemon was not connected',
   'orchestrator.openOutput': 'The output was not opened',
   'orchestrator.runTaskOnAgent': 'The run was not started',

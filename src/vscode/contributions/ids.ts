@@ -65,6 +65,7 @@ export const commandIds = {
   copyDaemonToken: 'orchestrator.copyDaemonToken',
   connectDaemon: 'orchestrator.connectDaemon',
   showDaemon: 'orchestrator.showDaemon',
+  copyMcpConfiguration: 'orchestrator.copyMcpConfiguration',
 } as const;
 export type CommandId = (typeof commandIds)[keyof typeof commandIds];
 
@@ -96,6 +97,7 @@ export const settingIds = {
   containerTasksAtQuit: 'orchestrator.containerTasks.atQuit',
   notifyContainerTasks: 'orchestrator.notifications.containerTasks',
   grpcEnabled: 'orchestrator.grpc.enabled',
+  mcpEnabled: 'orchestrator.mcp.enabled',
   daemonEnabled: 'orchestrator.daemon.enabled',
   daemonPort: 'orchestrator.daemon.port',
   daemonAllowedOrigins: 'orchestrator.daemon.allowedOrigins',
@@ -134,6 +136,7 @@ export interface SettingTypes {
   [settingIds.containerTasksAtQuit]: 'keep' | 'stop';
   [settingIds.notifyContainerTasks]: 'errorsAndResults' | 'errors' | 'none';
   [settingIds.grpcEnabled]: boolean;
+  [settingIds.mcpEnabled]: boolean;
   [settingIds.daemonEnabled]: boolean;
   [settingIds.daemonPort]: number;
   [settingIds.daemonAllowedOrigins]: readonly string[];
@@ -168,6 +171,16 @@ export const contextKeys = {
   /** Never read by a `when` clause: setting it is the cheapest round trip to the window. */
   heartbeat: 'orchestrator.private.heartbeat',
 } as const;
+
+export const mcpProviderId = 'orchestrator.mcp';
+/** Tools that a language model of the editor may call. */
+export const languageModelToolNames = {
+  runTask: 'orchestrator_run_task',
+  readOutput: 'orchestrator_read_output',
+  listSessions: 'orchestrator_list_sessions',
+  stop: 'orchestrator_stop',
+} as const;
+export type LanguageModelToolName = (typeof languageModelToolNames)[keyof typeof languageModelToolNames];
 
 export const panelViewType = 'orchestrator.runPanel';
 /** Files that declare a container task. */
