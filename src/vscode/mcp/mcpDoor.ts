@@ -4,7 +4,7 @@ import { DisposableStore } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { mcpSocketPath } from '../../processHost/paths.ts';
-import { scopes } from '../../protocol/daemon/handshake.ts';
+import type { scopes } from '../../protocol/daemon/handshake.ts';
 import type { McpSocket } from '../../servers/mcp/mcpSocket.ts';
 import type { CoreService } from '../core/coreService.ts';
 import { settingIds } from '../contributions/ids.ts';
