@@ -188,8 +188,7 @@ describe('a terminal', () => {
     const terminal_id = await startTerminal(mcp);
     await mcp.ask('run_command', { terminal_id, command: 'true' });
     const before = peakMiB(mcp.pid);
-    const command =
-      'yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -c 150000000';
+    const command = 'yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -c 150000000';
     const ran = await mcp.call('run_command', { terminal_id, command, timeout_seconds: 100 });
     expect(ran.text.length).toBeLessThan(64 * 1024);
     expect(ran.data).toMatchObject({ status: 'completed', exit_code: 0 });
