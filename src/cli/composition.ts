@@ -51,7 +51,7 @@ export interface Core {
 
 export interface OpenCoreOptions {
   readonly stateDir: string;
-  readonly kind: 'serve' | 'run';
+  readonly kind: 'serve' | 'run' | 'mcp';
   /** Whether its gRPC door is about to be opened: other commands wait for that. */
   readonly isDoorComing: boolean;
   /** Commands in or below them are meant for this core. */

@@ -16,7 +16,12 @@ export function stateInUse(stateDir: string, holder: CoreHolder | undefined): Or
 }
 
 export function describeHolder(holder: CoreHolder): string {
-  const kind = { vscode: 'VS Code', serve: 'orchestrator serve', run: 'orchestrator run' }[holder.kind];
+  const kind = {
+    vscode: 'VS Code',
+    serve: 'orchestrator serve',
+    run: 'orchestrator run',
+    mcp: 'orchestrator mcp',
+  }[holder.kind];
   return holder.label === kind
     ? `${kind} (pid ${holder.pid})`
     : `${kind} "${holder.label}" (pid ${holder.pid})`;

@@ -5,6 +5,7 @@ import type { GrpcFlags } from './grpcFlags.ts';
 import { type AddCommand, type CommandAction, type CommonOptions } from './commandOptions.ts';
 import type { HttpFlags } from './httpFlags.ts';
 import { addHttpOptions } from './httpOptions.ts';
+import { addMcpCommand } from './mcpCommand.ts';
 import { addModelsCommand, addModelSetupOptions, coreOptionsOf, type ModelSetupFlags } from './modelFlags.ts';
 import { addRunCommand } from './runCommand.ts';
 import { addTokenCommands } from './tokenCommands.ts';
@@ -64,14 +65,18 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   };
 
   const serveCommand = command<
-    CommonOptions & GrpcFlags & HttpFlags & ModelSetupFlags & { stopChildren?: boolean; tools?: string }
+    CommonOptions &
+      GrpcFlags &
+      HttpFlags &
+      ModelSetupFlags & { stopChildren?: boolean; mcp?: boolean; tools?: string }
   >(
     'serve',
     'serve the state directory until SIGTERM or Ctrl-C; terminals and runs outlive it',
-    async (context, { stopChildren, tools, ...flags }) => {
+    async (context, { stopChildren, mcp, tools, ...flags }) => {
       const { serve } = await import('./commands/serve.ts');
       return serve(context, {
         stopsChildren: stopChildren === true,
+        servesMcp: mcp === true,
         toolsFile: tools,
         grpc: flags,
         http: flags,
@@ -80,6 +85,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     },
   )
     .option('--stop-children', 'when asked to go, end every terminal and run first')
+    .option('--mcp', 'answer MCP on a socket too (by HTTP it is at /mcp)')
     .option('--tools <file>', 'MCP servers (default: tools.json in the state directory)')
     .option('--no-grpc', 'do not listen for gRPC')
     .option(
@@ -213,6 +219,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .option('-t, --tty', 'exec: in a terminal of its own')
     .option('--internal', 'networks create: without a way out')
     .option('--force', 'rm: also one that runs');
+
+  addMcpCommand(command);
 
   command<CommonOptions & StatusOptions>(
     'status',

@@ -22,7 +22,7 @@ const coreHolder = object(
     pid: integer(1),
     /** For a person, e.g. `orchestrator serve` or the name of a VS Code window. */
     label: text(),
-    kind: oneOf('vscode', 'serve', 'run'),
+    kind: oneOf('vscode', 'serve', 'run', 'mcp'),
     /** Milliseconds since the epoch. */
     startedAt: integer(0),
   },

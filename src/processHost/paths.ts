@@ -60,12 +60,21 @@ function socketPath(
 
 /** Where the gRPC door of the core listens: beside the state where the path is short enough, else in the runtime folder. */
 export function grpcSocketPath(stateDir: string, env: NodeJS.ProcessEnv = process.env): string {
+  return doorSocketPath(stateDir, 'grpc', env);
+}
+
+/** Likewise, where it answers MCP. */
+export function mcpSocketPath(stateDir: string, env: NodeJS.ProcessEnv = process.env): string {
+  return doorSocketPath(stateDir, 'mcp', env);
+}
+
+function doorSocketPath(stateDir: string, door: string, env: NodeJS.ProcessEnv): string {
   const { stateDir: absolute, socket, socketDir } = hostPaths(stateDir, env);
-  if (process.platform === 'win32') return `${socket}-grpc`;
-  const local = join(absolute, 'grpc.sock');
+  if (process.platform === 'win32') return `${socket}-${door}`;
+  const local = join(absolute, `${door}.sock`);
   if (Buffer.byteLength(local) <= maxSocketPathBytes || socketDir === undefined) return local;
   ensurePrivateDir(socketDir);
-  return socket.replace(/\.sock$/, '-grpc.sock');
+  return socket.replace(/\.sock$/, `-${door}.sock`);
 }
 
 /** What lives no longer than the machine runs: sockets whose own place is too deep, and which cores serve. */

@@ -4,7 +4,14 @@
  * `vscode`.
  */
 import { commands, keybindings, menus } from './contributions/commands.ts';
-import { panelViewType, taskManifest, terminalDrop, terminalProfileId } from './contributions/ids.ts';
+import { languageModelTools } from './contributions/languageModelTools.ts';
+import {
+  mcpProviderId,
+  panelViewType,
+  taskManifest,
+  terminalDrop,
+  terminalProfileId,
+} from './contributions/ids.ts';
 import { configuration, restrictedConfigurations } from './contributions/settings.ts';
 import { views, viewsContainers, viewsWelcome, walkthroughs } from './contributions/views.ts';
 
@@ -26,6 +33,8 @@ export const contributions = {
     },
   ],
   jsonValidation: [{ fileMatch: `*${taskManifest.suffix}`, url: taskManifest.schema }],
+  mcpServerDefinitionProviders: [{ id: mcpProviderId, label: 'Orchestration Workbench' }],
+  languageModelTools,
   terminal: {
     profiles: [{ id: terminalProfileId, title: 'Orchestrator Terminal', icon: 'terminal' }],
   },

@@ -9,6 +9,8 @@ import { createTerminalApi, followLater, type OrchestrationWorkbenchApi } from '
 import {
   commandIds,
   contextKeys,
+  languageModelToolNames,
+  mcpProviderId,
   outputScheme,
   panelViewType,
   terminalProfileId,
@@ -28,9 +30,11 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
   const sessionsTree = new DeferredTree();
   const agentsTree = new DeferredTree();
   const historyTree = new DeferredTree();
+  const mcpChanged = new vscode.EventEmitter<void>();
   const frame: Frame = {
     context,
     log,
+    mcpChanged,
     sessionsTree,
     agentsTree,
     historyTree,
@@ -59,6 +63,7 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
   );
   context.subscriptions.push(
     channel,
+    mcpChanged,
     sessionsTree,
     agentsTree,
     historyTree,
@@ -90,6 +95,17 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
       provideTextDocumentContent: async (uri) =>
         (await workbench()).documents.provideTextDocumentContent(uri),
     }),
+    vscode.lm.registerMcpServerDefinitionProvider(mcpProviderId, {
+      onDidChangeMcpServerDefinitions: mcpChanged.event,
+      provideMcpServerDefinitions: async () => (await workbench()).mcp.definitions(),
+      resolveMcpServerDefinition: async (definition) => (await workbench()).mcp.resolve(definition),
+    }),
+    ...Object.values(languageModelToolNames).map((name) =>
+      vscode.lm.registerTool<Readonly<Record<string, unknown>>>(name, {
+        prepareInvocation: async ({ input }) => (await workbench()).prepareTool(name, input),
+        invoke: async ({ input }, token) => (await workbench()).invokeTool(name, input, token),
+      }),
+    ),
   );
   // After activation, so that nobody waits for it.
   setImmediate(() => {

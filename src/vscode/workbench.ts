@@ -15,13 +15,15 @@ import type { CommandArguments, CommandContext } from './commands/context.ts';
 import { defaultFolder } from './commands/folders.ts';
 import { rowOf } from './commands/targets.ts';
 import { startProfileTerminal } from './commands/terminalCommands.ts';
-import { type CommandId, contextKeys, settingIds } from './contributions/ids.ts';
+import { type CommandId, contextKeys, type LanguageModelToolName, settingIds } from './contributions/ids.ts';
 import { CoreService, type CoreState } from './core/coreService.ts';
 import { DaemonControl } from './daemon/daemonControl.ts';
 import { DaemonStatusBar } from './daemon/daemonStatusBar.ts';
 import { DaemonViewProvider } from './daemon/daemonViewProvider.ts';
 import { openDaemon } from './daemon/runningDaemon.ts';
 import { TaskManifests } from './manifests/taskManifests.ts';
+import { invokeTool, prepareTool } from './mcp/languageModelTools.ts';
+import { McpDoor } from './mcp/mcpDoor.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
 import { RunPanels } from './panel/runPanels.ts';
@@ -51,6 +53,7 @@ import { rowTooltip } from './views/tooltips.ts';
 export interface Frame {
   readonly context: vscode.ExtensionContext;
   readonly log: RecordingLog;
+  readonly mcpChanged: vscode.EventEmitter<void>;
   readonly sessionsTree: DeferredTree;
   readonly agentsTree: DeferredTree;
   readonly historyTree: DeferredTree;
@@ -73,6 +76,7 @@ export class Workbench implements vscode.Disposable {
   readonly panels: RunPanels;
   readonly documents: OutputDocuments;
   readonly daemonView: DaemonViewProvider;
+  readonly mcp: McpDoor;
   readonly internals: WorkbenchInternals;
   private readonly frame: Frame;
   private readonly core: CoreService;
@@ -124,6 +128,9 @@ export class Workbench implements vscode.Disposable {
         isTrusted: () => vscode.workspace.isTrusted,
         reachWindow,
       }),
+    );
+    this.mcp = this.resources.add(
+      new McpDoor({ core: this.core, version, changed: frame.mcpChanged, logger: log }),
     );
     this.remotes = this.resources.add(
       new RemotePlaces({
@@ -281,9 +288,22 @@ export class Workbench implements vscode.Disposable {
     }
   }
 
+  prepareTool(...call: Parameters<typeof prepareTool>): vscode.PreparedToolInvocation {
+    return prepareTool(...call);
+  }
+
+  invokeTool(
+    name: LanguageModelToolName,
+    input: Readonly<Record<string, unknown>>,
+    token: vscode.CancellationToken,
+  ): Promise<vscode.LanguageModelToolResult> {
+    return invokeTool(this.core, name, input, token);
+  }
+
   /** Detaches: everything that runs goes on. */
   async close(): Promise<void> {
     await this.serving?.layout.finish();
+    await this.mcp.close();
     await this.core.close();
   }
 

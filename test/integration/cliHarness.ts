@@ -48,6 +48,11 @@ export class CliFixture implements AsyncDisposable {
     this.cli = join(dist, 'cli.js');
   }
 
+  /** Of the environment of whatever is started for it by others. */
+  get mark(): Record<string, string> {
+    return { [mark]: this.root };
+  }
+
   /** Starts a command; `--state-dir` is added. */
   start(args: readonly string[], options: CliOptions = {}): RunningCli {
     const [command = '', ...rest] = args;

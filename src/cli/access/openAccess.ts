@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { GrpcClient } from '../../clients/grpc/grpcClient.ts';
 import type { RemoteAccess } from '../../clients/orchestrator/remoteAccess.ts';
 import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
@@ -42,23 +43,36 @@ export async function withServing<T>(
   use: (serving: ServingOrchestrator) => Promise<T>,
   core: OwnCoreOptions = {},
 ): Promise<T> {
+  const found = await connectOrOpen(
+    context,
+    () => connectToCore(context),
+    () => openOwnCore(context, core),
+  );
+  if (typeof found === 'function') return found(use);
+  try {
+    return await use(found);
+  } finally {
+    found.dispose();
+  }
+}
+
+/** What answers for the directory, or else what is opened on it; waits for a core that has only just taken it. */
+export async function connectOrOpen<C, O>(
+  { stateDir }: CommandContext,
+  connect: () => Promise<C | undefined>,
+  open: () => Promise<O>,
+): Promise<C | O> {
   const deadline = Date.now() + openingLimitMs;
   for (;;) {
-    const remote = await connectToCore(context);
-    if (remote !== undefined) {
-      try {
-        return await use(remote);
-      } finally {
-        remote.dispose();
-      }
-    }
-    const own = await openOwnCore(context, core).catch(async (error: unknown) => {
+    const connected = await connect();
+    if (connected !== undefined) return connected;
+    try {
+      return await open();
+    } catch (error) {
       if (!OrchestratorError.is(error, 'state_in_use')) throw error;
-      if (!mayOpenYet(context.stateDir) || Date.now() > deadline) throw error;
+      if (!mayOpenYet(stateDir) || Date.now() > deadline) throw error;
       await delay(openingPollMs);
-      return undefined;
-    });
-    if (own !== undefined) return own(use);
+    }
   }
 }
 
@@ -66,19 +80,24 @@ export async function withServing<T>(
 type OwnCoreOptions = Pick<OpenCoreOptions, 'modelsFile' | 'limits'>;
 
 /** Undefined where no core serves the directory, or none that can be asked. */
-async function connectToCore({ stateDir, logger }: CommandContext): Promise<RemoteAccess | undefined> {
+async function connectToCore(context: CommandContext): Promise<RemoteAccess | undefined> {
+  const client = await dialCore(context);
+  if (client === undefined) return undefined;
+  const { RemoteAccess } = await import('../../clients/orchestrator/remoteAccess.ts');
+  return new RemoteAccess(client);
+}
+
+/** The same, as a connection. */
+export async function dialCore({ stateDir, logger }: CommandContext): Promise<GrpcClient | undefined> {
   const holder = readCoreHolder(stateDir);
   const socket = holder?.grpc?.socket;
   if (holder === undefined || socket === undefined || !isHolderAlive(holder)) return undefined;
-  const [{ GrpcClient }, { RemoteAccess }] = await Promise.all([
-    import('../../clients/grpc/grpcClient.ts'),
-    import('../../clients/orchestrator/remoteAccess.ts'),
-  ]);
+  const { GrpcClient } = await import('../../clients/grpc/grpcClient.ts');
   const client = new GrpcClient(socket, { dialTimeoutMs: greetingLimitMs });
   try {
     await client.dial();
     logger.debug(`The core of pid ${holder.pid} answers at ${socket}`);
-    return new RemoteAccess(client);
+    return client;
   } catch (error) {
     client.close();
     logger.debug(`The core of pid ${holder.pid} does not answer at ${socket}`, error);

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SubsystemState } from '../../servers/daemon/daemonStatus.ts';
 import type { Orchestrator } from '../../core/orchestrator.ts';
+import { systemClock } from '../../base/clock.ts';
+import { mcpSocketPath } from '../../processHost/paths.ts';
 import type { CommandContext } from '../commandContext.ts';
 import { type Core, openCore, type OpenCoreOptions } from '../composition.ts';
 import { exitCode } from '../exitCodes.ts';
@@ -16,6 +18,8 @@ export interface ServeOptions {
   readonly grpc: GrpcFlags;
   readonly http: HttpFlags;
   readonly core: Pick<OpenCoreOptions, 'modelsFile' | 'limits'>;
+  /** On a socket; over HTTP it is there with that. */
+  readonly servesMcp: boolean;
 }
 
 /** How long `--stop-children` waits for runs to end. */
@@ -54,6 +58,7 @@ export async function serve(context: CommandContext, options: ServeOptions): Pro
       doors.push(door);
       core.announce({ http: { url: door.url } });
     }
+    if (options.servesMcp) doors.push(await openMcp(context, core));
     const { orchestrator, recoveredFrom } = core;
     orchestrator.onDidFail((error) => void err.writeLine(`orchestrator: ${error.message}`));
     if (recoveredFrom !== undefined) {
@@ -141,6 +146,32 @@ async function openDaemon(
       `HTTP and WebSocket: ${url}, with the token in ${tokenPath}` +
       (isWantedPort ? '' : ' (another program has the port that was wanted)'),
     close: () => door.stop(),
+  };
+}
+
+/** For programs of this user, which need no token there. */
+async function openMcp({ logger, stateDir }: CommandContext, { orchestrator }: Core): Promise<Door> {
+  const [{ openMcpSocket }, { localOrchestrator }, { defaultMcpLimits }] = await Promise.all([
+    import('../../servers/mcp/mcpSocket.ts'),
+    import('../../servers/mcp/localOrchestrator.ts'),
+    import('../../servers/mcp/limits.ts'),
+  ]);
+  const driven = localOrchestrator(orchestrator);
+  const socket = await openMcpSocket({
+    socketPath: mcpSocketPath(stateDir),
+    scopes: new Set(['read', 'drive']),
+    orchestrator: () => Promise.resolve(driven),
+    defaultDirectory: process.cwd(),
+    version,
+    limits: defaultMcpLimits,
+    clock: systemClock,
+    logger,
+  });
+  const { socketPath } = socket;
+  return {
+    addresses: { mcp: { socket: socketPath } },
+    description: `MCP: unix:${socketPath}`,
+    close: () => socket.close(),
   };
 }
 

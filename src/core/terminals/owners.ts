@@ -9,6 +9,9 @@ export type Principal = string | null;
 
 const ownerLimit = 256;
 
+/** First levels that only say what kind of owner it is. */
+const kinds: ReadonlySet<string> = new Set(['orchestrator', 'mcp']);
+
 /** How the audit log names who is no agent; no agent may take such a name. */
 const reservedOwners: readonly string[] = ['user', 'system'];
 
@@ -50,8 +53,7 @@ export function mayTouch(principal: Principal, owner: Principal): boolean {
 /** The agent at the top of an owner's tree: `orchestrator:coordinator-001:codegen` → `orchestrator:coordinator-001`. */
 export function rootOwner(owner: string): string {
   const [first = owner, second] = owner.split(':');
-  // The first level only says what kind of owner it is.
-  return first === 'orchestrator' && second !== undefined ? `${first}:${second}` : first;
+  return kinds.has(first) && second !== undefined ? `${first}:${second}` : first;
 }
 
 /** How a principal is named in the log and in messages. */

@@ -99,6 +99,7 @@ export async function openDaemonDoor(options: DaemonDoorOptions): Promise<Daemon
       daemon: logic,
       runs: orchestrator,
       tools: orchestrator.tools,
+      mcp: { orchestrator, version, logger },
       access,
       onUpgrade: (request, socket, head, trust) => {
         // The door of sockets has limits of its own for those that show no token.

@@ -96,11 +96,12 @@ const answerAllowedPages: MiddlewareHandler = async (context, next) => {
     if (name === 'Vary') context.res.headers.append(name, value);
     else context.res.headers.set(name, value);
   }
+  if (origin !== undefined) context.res.headers.append('Access-Control-Expose-Headers', 'Mcp-Session-Id');
 };
 
 const preflightHeaders = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
   'Access-Control-Allow-Headers':
-    'Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, X-User-Id, X-Cancel-On-Disconnect',
+    'Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, X-User-Id, X-Cancel-On-Disconnect, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name',
   'Access-Control-Max-Age': '600',
 } as const;

@@ -13,6 +13,7 @@ import { type CallerLimits, CallerUse, defaultCallerLimits } from './callerLimit
 import type { DaemonApi } from './daemonApi.ts';
 import { defaultEventStreamLimits, type EventStreamLimits } from './events/eventStream.ts';
 import { createHttpApp } from './httpApp.ts';
+import { type McpRouteOptions, McpRoutes } from './mcpRoutes.ts';
 import { OpenConnections } from './openConnections.ts';
 import { orchestrateDoor } from './orchestrate/orchestrateDoor.ts';
 import type { RunSource } from './orchestrate/runStreams.ts';
@@ -43,6 +44,8 @@ export interface HttpServerOptions {
   readonly runs?: RunSource | undefined;
   /** What is behind `/api/mcp/auth`; without it there is none. */
   readonly tools?: ToolRegistry | undefined;
+  /** What is behind `/mcp`; without it there is none. */
+  readonly mcp?: McpRouteOptions | undefined;
   /** Who may come in; closed by whoever opened it. Default: the tokens of the state directory. */
   readonly access?: Access | undefined;
   /** Takes tokens from the query too, where logs and histories show them. Default: no. */
@@ -129,6 +132,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     ...toolApi.map((route) => ({ ...route, path: `${toolBase}${route.path}` })),
   ];
   const daemon = api === undefined ? undefined : daemonDoor({ ...common, api, version, others });
+  const mcp = options.mcp === undefined ? undefined : new McpRoutes(options.mcp, access);
   const app = createHttpApp({
     rules,
     authenticator: access,
@@ -136,7 +140,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     use,
     openRoutes: tools === undefined ? [] : [callbackApp(tools, rules)],
     routes: [
-      ...[daemon, orchestrate].flatMap((door) => (door === undefined ? [] : [door.app])),
+      ...[daemon, orchestrate, mcp].flatMap((door) => (door === undefined ? [] : [door.app])),
       toolApp(toolApi),
     ],
     taskRoutes: taskRoutes(options.tasks, limits),
@@ -179,6 +183,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       const closing = closeWithin(server, connections, limits.stopTimeoutMs);
       daemon?.events.endAll();
       orchestrate?.endAll();
+      await mcp?.close();
       await closing;
       if (options.access === undefined) access.dispose();
     },

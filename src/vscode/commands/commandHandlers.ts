@@ -5,6 +5,7 @@ import { backendCommands } from './backendCommands.ts';
 import { daemonCommands } from './daemonCommands.ts';
 import { containerCommands } from './containerCommands.ts';
 import { containerTaskCommands } from './containerTaskCommands.ts';
+import { mcpCommands } from './mcpCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
 import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
@@ -24,6 +25,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...remoteCommands,
   ...backendCommands,
   ...daemonCommands,
+  ...mcpCommands,
   ...toolCommands,
 };
 
@@ -53,6 +55,7 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.stopDaemon': 'The daemon was not stopped',
   'orchestrator.copyDaemonAddress': 'The address was not copied',
   'orchestrator.copyDaemonToken': 'The token was not copied',
+  'orchestrator.copyMcpConfiguration': 'The configuration was not copied',
   'orchestrator.connectDaemon': 'The daemon was not connected',
   'orchestrator.openOutput': 'The output was not opened',
   'orchestrator.runTaskOnAgent': 'The run was not started',

@@ -119,6 +119,7 @@ const specs: readonly CommandSpec[] = [
   },
   { command: c.stopDaemon, title: 'Stop Daemon', icon: 'debug-stop', palette: contextKeys.isDaemonRunning },
   { command: c.showDaemon, title: 'Show Daemon', icon: 'radio-tower' },
+  { command: c.copyMcpConfiguration, title: 'Copy MCP Configuration…', icon: 'copy', enablement: trusted },
   { command: c.copyDaemonAddress, title: 'Copy Address of Daemon', icon: 'copy' },
   {
     command: c.copyDaemonToken,

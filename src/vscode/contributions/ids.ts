@@ -67,6 +67,7 @@ export const commandIds = {
   showDaemon: 'orchestrator.showDaemon',
   addRunBackend: 'orchestrator.addRunBackend',
   removeRunBackend: 'orchestrator.removeRunBackend',
+  copyMcpConfiguration: 'orchestrator.copyMcpConfiguration',
 } as const;
 export type CommandId = (typeof commandIds)[keyof typeof commandIds];
 
@@ -102,6 +103,7 @@ export const settingIds = {
   toolsUseVsCodeServers: 'orchestrator.tools.useVsCodeServers',
   toolsAllowed: 'orchestrator.tools.allowed',
   grpcEnabled: 'orchestrator.grpc.enabled',
+  mcpEnabled: 'orchestrator.mcp.enabled',
   daemonEnabled: 'orchestrator.daemon.enabled',
   daemonPort: 'orchestrator.daemon.port',
   daemonAllowedOrigins: 'orchestrator.daemon.allowedOrigins',
@@ -144,6 +146,7 @@ export interface SettingTypes {
   [settingIds.toolsUseVsCodeServers]: boolean;
   [settingIds.toolsAllowed]: readonly string[];
   [settingIds.grpcEnabled]: boolean;
+  [settingIds.mcpEnabled]: boolean;
   [settingIds.daemonEnabled]: boolean;
   [settingIds.daemonPort]: number;
   [settingIds.daemonAllowedOrigins]: readonly string[];
@@ -178,6 +181,16 @@ export const contextKeys = {
   /** Never read by a `when` clause: setting it is the cheapest round trip to the window. */
   heartbeat: 'orchestrator.private.heartbeat',
 } as const;
+
+export const mcpProviderId = 'orchestrator.mcp';
+/** Tools that a language model of the editor may call. */
+export const languageModelToolNames = {
+  runTask: 'orchestrator_run_task',
+  readOutput: 'orchestrator_read_output',
+  listSessions: 'orchestrator_list_sessions',
+  stop: 'orchestrator_stop',
+} as const;
+export type LanguageModelToolName = (typeof languageModelToolNames)[keyof typeof languageModelToolNames];
 
 export const panelViewType = 'orchestrator.runPanel';
 /** Files that declare a container task. */

@@ -334,6 +334,14 @@ const advanced: SettingGroup = {
     markdownDescription:
       'Answer gRPC on a Unix socket that only you can connect to, so that the `orchestrator` command and other programs reach the sessions of this window. Takes effect after a reload.',
   },
+  [s.mcpEnabled]: {
+    type: 'boolean',
+    default: true,
+    scope: 'machine-overridable',
+    order: 3,
+    markdownDescription:
+      'Offer the sessions of this window to language models as an MCP server. Nothing listens until VS Code starts it, and then only on a socket that only you can connect to.',
+  },
   [s.stateDirectory]: {
     type: 'string',
     default: '',
