@@ -238,6 +238,14 @@ describe('what is wrong with a request', () => {
     expect(json).toEqual({ detail: [expect.objectContaining({ loc: ['body'], msg: expect.any(String) })] });
   });
 
+  it('looking starts nothing', async () => {
+    const before = (await client.ask('GET', '/orchestrate/runs?limit=1')).json['runs'];
+    const answer = await client.send('HEAD', '/orchestrate/stream?task=true');
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toContain('text/event-stream');
+    expect((await client.ask('GET', '/orchestrate/runs?limit=1')).json['runs']).toEqual(before);
+  });
+
   it('an address without a task is answered 422', async () => {
     const { status: code, json } = await client.ask('GET', '/orchestrate/stream');
     expect(code).toBe(422);

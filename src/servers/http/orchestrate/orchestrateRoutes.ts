@@ -107,7 +107,7 @@ export function orchestrateRoutes(source: RunSource, streams: RunStreams): reado
     try {
       return await runs.waitForEnd(run.id, gone.signal);
     } finally {
-      if (gone.signal.aborted && cancels) streams.abort(run.id);
+      if (gone.signal.aborted && cancels) streams.abandon(run.id);
     }
   };
 
@@ -139,6 +139,8 @@ export function orchestrateRoutes(source: RunSource, streams: RunStreams): reado
       errors: [422],
       handle(context) {
         const task = context.req.query('task');
+        // Looking must not start anything.
+        if (isHead(context)) return streamHead();
         return task === undefined ? missingTask() : startStream(context, { task });
       },
     },
@@ -222,10 +224,7 @@ export function orchestrateRoutes(source: RunSource, streams: RunStreams): reado
         const after = placeOf(context);
         if (after !== undefined && streams.isAllBehind(run, after))
           return new Response(null, { status: 204 });
-        if (context.req.method === 'HEAD') {
-          return new Response(null, { headers: { 'Content-Type': 'text/event-stream' } });
-        }
-        return stream(context, run, { after });
+        return isHead(context) ? streamHead() : stream(context, run, { after });
       },
     },
     {
@@ -327,6 +326,15 @@ function queryProblem(
 ): string {
   const [issue] = issues;
   return `${issue?.path.map(String).join('.') ?? 'The query'}: ${issue?.message ?? 'wrong'}`;
+}
+
+/** Routes of GET are asked for HEAD too. */
+function isHead({ env }: Context<HttpEnv>): boolean {
+  return env.incoming.method === 'HEAD';
+}
+
+function streamHead(): Response {
+  return new Response(null, { headers: { 'Content-Type': 'text/event-stream; charset=utf-8' } });
 }
 
 /** A new one each time: headers for allowed pages are added to what is returned. */

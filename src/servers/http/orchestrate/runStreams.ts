@@ -78,12 +78,13 @@ export class RunStreams {
     ];
     void this.pump(writer, run, after ?? { seq: 0 }).then((isComplete) => {
       for (const resource of resources) resource.dispose();
-      if (!isComplete && cancelsOnDisconnect && !this.isStopping) this.abort(run.id);
+      if (!isComplete && cancelsOnDisconnect) this.abandon(run.id);
     });
   }
 
-  /** Aborts a run that nobody waits for any more. */
-  abort(id: string): void {
+  /** Its client is gone: aborts the run, unless it is the server that goes. */
+  abandon(id: string): void {
+    if (this.isStopping) return;
     const { source, logger } = this.options;
     source.runs.abort(id).catch((error: unknown) => {
       if (OrchestratorError.is(error, 'run_not_active') || OrchestratorError.is(error, 'run_not_found'))
