@@ -99,8 +99,13 @@ describe("the seed's client", () => {
     await streamOrchestrator({
       task: 'slow please',
       worker: { engine_params: { engine_type: 'claude-code' } },
+      tool_constraints: { mode: 'auto' },
+      platform: 'linux',
     });
     expect(page.phases).toEqual(['queued', 'running', 'success']);
+    expect(page.events.slice(0, 4)).toEqual([
+      ...['response.created', 'response.in_progress', 'runner.tools.configured', 'runner.hints.ignored'],
+    ]);
     const said = page.telemetry.filter(({ event }) => event === 'worker.generator.output.delta');
     expect(said.map(({ data }) => data['text']).join('')).toMatch(/^0 1 2 .* 39 /);
     expect(page.results).toHaveLength(1);
