@@ -6,6 +6,7 @@ import { nullLogger } from '../../src/base/logger.ts';
 import { FrameParser, type StreamFrame } from '../../src/clients/runStream/frameParser.ts';
 import { addNamedToken, removeNamedToken } from '../../src/servers/access/namedTokens.ts';
 import { type DaemonDoor, openDaemonDoor } from '../../src/servers/daemon/door.ts';
+import { waitUntil } from '../harness/processes.ts';
 import { buildProduct } from './cliHarness.ts';
 import {
   framesOf,
@@ -97,11 +98,11 @@ it('streams of one token are limited, and each takes its place only while it is 
   const refused = await client.ask('GET', `/orchestrate/runs/${runId}/events`);
   expect(refused).toMatchObject({ status: 429, json: { detail: expect.stringContaining('event streams') } });
   expect(refused.headers.get('retry-after')).toBe('1');
+  // What cannot be told is not begun.
+  expect((await client.ask('POST', '/orchestrate/stream', { task: 'echo never' })).status).toBe(429);
+  expect(real.core.runs.list({ search: 'echo never' })).toEqual([]);
   await client.ask('POST', `/orchestrate/runs/${runId}/abort`);
-  await framesUntil(
-    open[0] as AsyncGenerator<StreamFrame>,
-    ({ event }) => event === 'server.keepalive.stopped',
-  );
+  await framesUntil(open[0], ({ event }) => event === 'server.keepalive.stopped');
   expect(namesOf(await client.events(runId))).toContain('response.completed');
 });
 
@@ -143,6 +144,32 @@ it('a door that closes cancels nothing, whatever was asked for', async () => {
   const token = readFileSync(door.tokenPath, 'utf8').trim();
   const rest = await new OrchestrateClient({ httpUrl: door.url, token }).events(runId, begun.at(-1)?.id);
   expect(printedText(rest)).toBe('through\r\n');
+});
+
+it('a client that goes while its run is started has gone', async () => {
+  const token = readFileSync(door.tokenPath, 'utf8').trim();
+  const { hostname: host, port } = new URL(door.url);
+  for (let attempt = 0; attempt < 6; attempt += 1) {
+    const body = JSON.stringify({ task: `sleep 30 # ${attempt}`, cancel_on_disconnect: true });
+    const socket = connect({ host, port: Number(port) });
+    await new Promise<void>((resolve) =>
+      socket.write(
+        `POST /orchestrate/stream HTTP/1.1\r\nHost: ${host}:${port}\r\nX-API-Key: ${token}\r\n` +
+          `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        () => resolve(),
+      ),
+    );
+    socket.destroy();
+  }
+  // Each of them holds one of three places for as long as it is not known to have gone.
+  await waitUntil('there is a place again', async () => {
+    const answer = await client.send('POST', '/orchestrate/stream', { task: 'true' });
+    await answer.text();
+    return answer.status === 200 || undefined;
+  });
+  await waitUntil('nothing runs', () => real.core.runs.active().length === 0, { limitMs: 20_000 });
+  const statuses = real.core.runs.list({ search: 'sleep 30' }).map(({ status }) => status);
+  expect(new Set(statuses)).toEqual(new Set(['cancelled']));
 });
 
 const parsers = new WeakMap<Socket, { readonly parser: FrameParser; hasHead: boolean; rest: Buffer }>();

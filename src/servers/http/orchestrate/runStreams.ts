@@ -32,6 +32,8 @@ export interface RunStreamsOptions {
 export interface RunStreamOptions {
   readonly run: Run;
   readonly caller: Caller;
+  /** From `reserve`; given back at the end of the stream. */
+  readonly place: Disposable;
   readonly outgoing: ServerResponse;
   readonly headers: Readonly<Record<string, string>>;
   /** What is behind it was sent already; all of the run's events when missing. */
@@ -64,14 +66,18 @@ export class RunStreams {
     return events.read({ after: after.seq, limit: 1, runId: run.id }).length === 0;
   }
 
+  /** A place for one more stream, before anything is begun that it shall tell of. Error: `invalid_request` (429). */
+  reserve({ name }: Caller): Disposable {
+    return toDisposable(this.options.use.beginStream(name, this.options.now()));
+  }
+
   /** Answers with the run's events, from the first on or behind a place, then as they come, up to its last one. */
-  start({ run, caller, outgoing, headers, after, cancelsOnDisconnect }: RunStreamOptions): void {
-    const { access, use, limits, now } = this.options;
-    const endUse = use.beginStream(caller.name, now());
+  start({ run, caller, place, outgoing, headers, after, cancelsOnDisconnect }: RunStreamOptions): void {
+    const { access, limits } = this.options;
     const writer = new SseWriter(outgoing, limits, headers);
     this.open.add(writer);
     const resources: Disposable[] = [
-      toDisposable(endUse),
+      place,
       toDisposable(() => this.open.delete(writer)),
       access.watch(caller, () => writer.end()),
       this.keepAlive(writer),
