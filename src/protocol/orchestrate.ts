@@ -22,12 +22,6 @@ const maybe = <T extends z.ZodMiniType>(schema: T) =>
     z.optional(z.nullable(schema)),
     z.transform((value) => value ?? undefined),
   );
-/** Of the contract: whatever is falsy is an empty object. */
-const options = <T extends z.ZodMiniType>(schema: T) =>
-  z.pipe(
-    z.transform((value: unknown) => (isFalsy(value) ? {} : value)),
-    schema,
-  );
 
 export const reasoningEfforts = ['low', 'medium', 'high'] as const;
 
@@ -53,11 +47,23 @@ const engineParams = z.looseObject(
 
 const worker = z.looseObject(
   {
-    engine_params: options(engineParams),
+    engine_params: z.prefault(engineParams, {}),
     max_steps: maybe(count('worker.max_steps')),
     enable_reflection: maybe(flag('worker.enable_reflection')),
   },
   { error: 'worker must be an object' },
+);
+
+const budget = z.looseObject(
+  {
+    max_tokens: maybe(count('budget.max_tokens')),
+    max_cost_usd: maybe(
+      z
+        .number({ error: 'budget.max_cost_usd must be a number' })
+        .check(z.gt(0, { error: 'budget.max_cost_usd must be more than 0' })),
+    ),
+  },
+  { error: 'budget must be an object' },
 );
 
 const names = (name: string, clean: (item: string) => string) =>
@@ -80,10 +86,10 @@ const modeError = "tool_constraints.mode must be 'auto' or 'custom'";
 const toolConstraints = z.looseObject(
   {
     mode: z.pipe(
-      z.transform((value: unknown) => {
-        if (isFalsy(value)) return 'auto';
-        return typeof value === 'string' ? value.trim().toLowerCase() : value;
-      }),
+      z.pipe(
+        z.optional(z.nullable(z.string({ error: modeError }))),
+        z.transform((mode) => (mode ?? '').trim().toLowerCase() || 'auto'),
+      ),
       z.enum(['auto', 'custom'], { error: modeError }),
     ),
     providers: names('tool_constraints.providers', (item) => item.trim().toLowerCase()),
@@ -93,11 +99,7 @@ const toolConstraints = z.looseObject(
 );
 
 const anyObject = (name: string) =>
-  options(z.record(z.string(), z.unknown(), { error: `${name} must be an object` }));
-const constraints = z.pipe(
-  z.transform((value: unknown) => (isEmpty(value) ? undefined : value)),
-  z.optional(toolConstraints),
-);
+  z.prefault(z.record(z.string(), z.unknown(), { error: `${name} must be an object` }), {});
 
 export const orchestrateBody = z.looseObject({
   task: z
@@ -105,14 +107,14 @@ export const orchestrateBody = z.looseObject({
       error: ({ input }) => (input === undefined ? "Missing required field 'task'" : 'task must be a string'),
     })
     .check(z.refine((task) => task.trim() !== '', { error: 'task must not be empty' })),
-  worker: options(worker),
+  worker: z.prefault(worker, {}),
   grounding: anyObject('grounding'),
   controller: anyObject('controller'),
   platform: maybe(text('platform', labelLimit)),
   enable_code_execution: maybe(flag('enable_code_execution')),
-  tool_constraints: constraints,
+  tool_constraints: z.optional(toolConstraints),
   /** The same, where `tool_constraints` is missing or empty. */
-  toolset: constraints,
+  toolset: z.optional(toolConstraints),
   /** Ours: the session that it belongs to; that of the directory when missing. */
   session_id: maybe(text('session_id', labelLimit)),
   /** Ours: an absolute path; that of the session when missing. */
@@ -122,19 +124,7 @@ export const orchestrateBody = z.looseObject({
   /** Ours: the run is aborted when this connection closes before its end. */
   cancel_on_disconnect: maybe(flag('cancel_on_disconnect')),
   /** Ours: at either the run ends. */
-  budget: options(
-    z.looseObject(
-      {
-        max_tokens: maybe(count('budget.max_tokens')),
-        max_cost_usd: maybe(
-          z
-            .number({ error: 'budget.max_cost_usd must be a number' })
-            .check(z.gt(0, { error: 'budget.max_cost_usd must be more than 0' })),
-        ),
-      },
-      { error: 'budget must be an object' },
-    ),
-  ),
+  budget: z.prefault(budget, {}),
   /** Ours: the client's own id of it. For 24 hours a second request with it is answered with the run of the first. */
   run_id: maybe(text('run_id', labelLimit).check(z.minLength(1, { error: 'run_id must not be empty' }))),
 });
@@ -147,7 +137,17 @@ export type ParsedBody =
 
 /** @param json an object */
 export function parseOrchestrateBody(json: Readonly<Record<string, unknown>>): ParsedBody {
-  const result = orchestrateBody.safeParse(json);
+  const given = withoutFalsy(json, [
+    'worker',
+    'grounding',
+    'controller',
+    'budget',
+    'tool_constraints',
+    'toolset',
+  ]);
+  for (const name of ['tool_constraints', 'toolset']) if (isEmptyObject(given[name])) delete given[name];
+  if (isObject(given['worker'])) given['worker'] = withoutFalsy(given['worker'], ['engine_params']);
+  const result = orchestrateBody.safeParse(given);
   if (result.success) return { kind: 'request', request: result.data };
   const [issue] = result.error.issues;
   return { kind: 'wrong', detail: issue?.message ?? 'The request is wrong' };
@@ -167,10 +167,24 @@ export function isTerminalEvent(name: string): boolean {
   return name === 'response.completed' || name === 'response.failed';
 }
 
+/** Of the contract: where an object is expected, whatever is falsy is as good as nothing. */
+function withoutFalsy(
+  json: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(json).filter(([name, value]) => !names.includes(name) || !isFalsy(value)),
+  );
+}
+
 function isFalsy(value: unknown): boolean {
   return value === undefined || value === null || value === '' || value === 0 || value === false;
 }
 
-function isEmpty(value: unknown): boolean {
-  return isFalsy(value) || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).length === 0;
 }

@@ -9,9 +9,9 @@ export interface Answer {
 }
 
 export class OrchestrateClient {
-  private readonly daemon: TestDaemon;
+  private readonly daemon: Pick<TestDaemon, 'httpUrl' | 'token'>;
 
-  constructor(daemon: TestDaemon) {
+  constructor(daemon: Pick<TestDaemon, 'httpUrl' | 'token'>) {
     this.daemon = daemon;
   }
 

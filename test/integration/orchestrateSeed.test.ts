@@ -99,8 +99,13 @@ describe("the seed's client", () => {
     await streamOrchestrator({
       task: 'slow please',
       worker: { engine_params: { engine_type: 'claude-code' } },
+      tool_constraints: { mode: 'auto' },
+      platform: 'linux',
     });
     expect(page.phases).toEqual(['queued', 'running', 'success']);
+    expect(page.events.slice(0, 4)).toEqual([
+      ...['response.created', 'response.in_progress', 'runner.tools.configured', 'runner.hints.ignored'],
+    ]);
     const said = page.telemetry.filter(({ event }) => event === 'worker.generator.output.delta');
     expect(said.map(({ data }) => data['text']).join('')).toMatch(/^0 1 2 .* 39 /);
     expect(page.results).toHaveLength(1);
@@ -236,6 +241,14 @@ describe('what is wrong with a request', () => {
     const { status: code, json } = await client.ask('POST', '/orchestrate/stream', body);
     expect(code).toBe(422);
     expect(json).toEqual({ detail: [expect.objectContaining({ loc: ['body'], msg: expect.any(String) })] });
+  });
+
+  it('looking starts nothing', async () => {
+    const before = (await client.ask('GET', '/orchestrate/runs?limit=1')).json['runs'];
+    const answer = await client.send('HEAD', '/orchestrate/stream?task=true');
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toContain('text/event-stream');
+    expect((await client.ask('GET', '/orchestrate/runs?limit=1')).json['runs']).toEqual(before);
   });
 
   it('an address without a task is answered 422', async () => {

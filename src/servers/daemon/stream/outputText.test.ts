@@ -25,6 +25,16 @@ function recordOf(bytes: Uint8Array, dropped = 0): OutputPlaces {
               },
             ],
     },
+    containers: {
+      output: {
+        async *follow(_id, { from = 0 } = {}) {
+          for (let at = Math.max(from, dropped); at < bytes.length; at += 7) {
+            const data = bytes.subarray(at, at + 7);
+            yield await Promise.resolve({ offset: at, time: 0, stream: 'stdout', data } as const);
+          }
+        },
+      },
+    },
   };
 }
 
@@ -55,7 +65,7 @@ const output = fc
   .map((parts) => Uint8Array.from(parts.flatMap((part) => [...part])));
 
 describe('the text of a step', () => {
-  it.each([{ terminalId: 't' }, { taskId: 't' }])(
+  it.each([{ terminalId: 't' }, { taskId: 't' }, { containerId: 't' }])(
     'is the same wherever its reports end: %j',
     async (place) => {
       await fc.assert(

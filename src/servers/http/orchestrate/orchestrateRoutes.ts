@@ -70,13 +70,23 @@ export function orchestrateRoutes(source: RunSource, streams: RunStreams): reado
     return runs.start(runRequestOf(body, sender));
   };
 
-  const stream = (
+  /** @param begin makes or finds the run: only once there is a place for the stream */
+  const stream = async (
     context: Context<HttpEnv>,
-    run: Run,
+    begin: () => Run | Promise<Run>,
     { after, cancels = false }: { readonly after?: Place | undefined; readonly cancels?: boolean } = {},
-  ): Response => {
+  ): Promise<Response> => {
     const { req, env, var: known } = context;
+    const place = streams.reserve(known.caller);
+    let run: Run;
+    try {
+      run = await begin();
+    } catch (error) {
+      place.dispose();
+      throw error;
+    }
     streams.start({
+      place,
       run,
       caller: known.caller,
       outgoing: env.outgoing,
@@ -95,19 +105,21 @@ export function orchestrateRoutes(source: RunSource, streams: RunStreams): reado
     const parsed = parseOrchestrateBody(json);
     if (parsed.kind === 'wrong') return namedDetail(400, parsed.detail);
     const { request } = parsed;
-    return stream(context, await start(context, request), { cancels: cancelsOnDisconnect(context, request) });
+    const cancels = cancelsOnDisconnect(context, request);
+    return stream(context, () => start(context, request), { cancels });
   };
 
   const waitForEnd = async (context: Context<HttpEnv>, run: Run, cancels: boolean): Promise<Run> => {
     const { outgoing, incoming } = context.env;
     const gone = new AbortController();
+    if (outgoing.closed) gone.abort();
     outgoing.once('close', () => gone.abort());
     // Nothing goes over this connection until the run has ended, however long that takes.
     incoming.socket.setTimeout(0);
     try {
       return await runs.waitForEnd(run.id, gone.signal);
     } finally {
-      if (gone.signal.aborted && cancels) streams.abort(run.id);
+      if (gone.signal.aborted && cancels) streams.abandon(run.id);
     }
   };
 
@@ -139,6 +151,8 @@ export function orchestrateRoutes(source: RunSource, streams: RunStreams): reado
       errors: [422],
       handle(context) {
         const task = context.req.query('task');
+        // Looking must not start anything.
+        if (isHead(context)) return streamHead();
         return task === undefined ? missingTask() : startStream(context, { task });
       },
     },
@@ -222,10 +236,7 @@ export function orchestrateRoutes(source: RunSource, streams: RunStreams): reado
         const after = placeOf(context);
         if (after !== undefined && streams.isAllBehind(run, after))
           return new Response(null, { status: 204 });
-        if (context.req.method === 'HEAD') {
-          return new Response(null, { headers: { 'Content-Type': 'text/event-stream' } });
-        }
-        return stream(context, run, { after });
+        return isHead(context) ? streamHead() : stream(context, () => run, { after });
       },
     },
     {
@@ -288,8 +299,11 @@ export function orchestrateRoutes(source: RunSource, streams: RunStreams): reado
       errors: [404, 409, 422],
       async handle(context) {
         const { id } = find(context);
-        const run = await runs.retry(id, { fromStep: await fromStepOf(context) });
-        if (context.req.header('accept')?.includes('text/event-stream') === true) return stream(context, run);
+        const fromStep = await fromStepOf(context);
+        const retry = (): Promise<Run> => runs.retry(id, { fromStep });
+        if (context.req.header('accept')?.includes('text/event-stream') === true)
+          return stream(context, retry);
+        const run = await retry();
         return answer(see(run), 201, { Location: `/orchestrate/runs/${run.id}` });
       },
     },
@@ -327,6 +341,15 @@ function queryProblem(
 ): string {
   const [issue] = issues;
   return `${issue?.path.map(String).join('.') ?? 'The query'}: ${issue?.message ?? 'wrong'}`;
+}
+
+/** Routes of GET are asked for HEAD too. */
+function isHead({ env }: Context<HttpEnv>): boolean {
+  return env.incoming.method === 'HEAD';
+}
+
+function streamHead(): Response {
+  return new Response(null, { headers: { 'Content-Type': 'text/event-stream; charset=utf-8' } });
 }
 
 /** A new one each time: headers for allowed pages are added to what is returned. */

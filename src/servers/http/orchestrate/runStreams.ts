@@ -32,6 +32,8 @@ export interface RunStreamsOptions {
 export interface RunStreamOptions {
   readonly run: Run;
   readonly caller: Caller;
+  /** From `reserve`; given back at the end of the stream. */
+  readonly place: Disposable;
   readonly outgoing: ServerResponse;
   readonly headers: Readonly<Record<string, string>>;
   /** What is behind it was sent already; all of the run's events when missing. */
@@ -64,26 +66,31 @@ export class RunStreams {
     return events.read({ after: after.seq, limit: 1, runId: run.id }).length === 0;
   }
 
+  /** A place for one more stream, before anything is begun that it shall tell of. Error: `invalid_request` (429). */
+  reserve({ name }: Caller): Disposable {
+    return toDisposable(this.options.use.beginStream(name, this.options.now()));
+  }
+
   /** Answers with the run's events, from the first on or behind a place, then as they come, up to its last one. */
-  start({ run, caller, outgoing, headers, after, cancelsOnDisconnect }: RunStreamOptions): void {
-    const { access, use, limits, now } = this.options;
-    const endUse = use.beginStream(caller.name, now());
+  start({ run, caller, place, outgoing, headers, after, cancelsOnDisconnect }: RunStreamOptions): void {
+    const { access, limits } = this.options;
     const writer = new SseWriter(outgoing, limits, headers);
     this.open.add(writer);
     const resources: Disposable[] = [
-      toDisposable(endUse),
+      place,
       toDisposable(() => this.open.delete(writer)),
       access.watch(caller, () => writer.end()),
       this.keepAlive(writer),
     ];
     void this.pump(writer, run, after ?? { seq: 0 }).then((isComplete) => {
       for (const resource of resources) resource.dispose();
-      if (!isComplete && cancelsOnDisconnect && !this.isStopping) this.abort(run.id);
+      if (!isComplete && cancelsOnDisconnect) this.abandon(run.id);
     });
   }
 
-  /** Aborts a run that nobody waits for any more. */
-  abort(id: string): void {
+  /** Its client is gone: aborts the run, unless it is the server that goes. */
+  abandon(id: string): void {
+    if (this.isStopping) return;
     const { source, logger } = this.options;
     source.runs.abort(id).catch((error: unknown) => {
       if (OrchestratorError.is(error, 'run_not_active') || OrchestratorError.is(error, 'run_not_found'))

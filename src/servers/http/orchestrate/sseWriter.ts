@@ -39,6 +39,11 @@ export class SseWriter {
       clearTimeout(this.stalledTimer);
       this.wake();
     });
+    // It may have gone while its run was started; nobody tells of that again.
+    if (outgoing.closed) {
+      this.finish();
+      return;
+    }
     outgoing.writeHead(200, { ...streamHeaders, ...headers });
     outgoing.flushHeaders();
   }
