@@ -24,6 +24,7 @@ import { openDaemon } from './daemon/runningDaemon.ts';
 import { TaskManifests } from './manifests/taskManifests.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
+import { createRunOptions } from './panel/runOptions.ts';
 import { RunPanels } from './panel/runPanels.ts';
 import type { Place } from './place.ts';
 import { ReadyWorkbench } from './readyWorkbench.ts';
@@ -144,6 +145,7 @@ export class Workbench implements vscode.Disposable {
         core: this.core,
         remotes: this.remotes,
         actions: createPanelActions(() => this.commands),
+        runOptions: this.resources.add(createRunOptions(() => this.core.orchestrator)),
         logger: log,
         home: this.home,
         onDidShowRun: (runId) => this.serving?.markSeen(runId),

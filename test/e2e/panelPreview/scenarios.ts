@@ -30,6 +30,7 @@ export function history(now: number): HistoryEntry[] {
     status,
     createdAt: now - ago,
     sessionName: id === 'h3' ? 'docs' : 'api-refactor',
+    engine: id === 'h2' ? 'claude-code' : 'shell',
     ...(durationMs === undefined ? {} : { durationMs }),
   });
   return [
@@ -66,6 +67,8 @@ export function run(now: number, more: Partial<RunView> = {}): RunView {
     sessionName: 'api-refactor',
     engine: 'shell',
     shell: 'bash',
+    hasStory: false,
+    canReplay: true,
     cwd: '/home/mira/srv/api',
     createdAt: now - 103_000,
     startedAt: now - 102_000,

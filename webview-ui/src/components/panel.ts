@@ -9,6 +9,7 @@ import type { FindBarElement } from './findBar.ts';
 import type { HeaderElement } from './header.ts';
 import { isCommandKey, isTextField, LightElement } from './lightElement.ts';
 import type { StepsElement } from './steps.ts';
+import type { StoryElement } from './story.ts';
 import type { TaskBoxElement } from './taskBox.ts';
 
 /** While output streams, the find box counts again this often. */
@@ -127,8 +128,19 @@ export class PanelElement extends LightElement implements PanelListener {
     </div>`;
   }
 
+  onStory(): void {
+    this.story?.requestPaint();
+    this.requestUpdate();
+  }
+
+  private get story(): StoryElement | null {
+    return this.querySelector<StoryElement>('ow-story');
+  }
+
   private renderRun(): TemplateResult {
     const { panel, controller } = this;
+    if (panel.run?.hasStory === true)
+      return html`<ow-story .controller=${controller} .panel=${panel}></ow-story>`;
     const steps = html`<ow-steps .controller=${controller} .panel=${panel}></ow-steps>`;
     if (panel.run?.containerTask === undefined) return steps;
     return html`<div class="task-stage">
@@ -159,7 +171,9 @@ export class PanelElement extends LightElement implements PanelListener {
   }
 
   private leaveTaskBox(): void {
-    const steps = this.querySelector<HTMLElement>('.step-toggle[tabindex="0"], .run-entry');
+    const steps = this.querySelector<HTMLElement>(
+      '.step-toggle[tabindex="0"], .entry-toggle[tabindex="0"], .run-entry',
+    );
     if (steps === null) (document.activeElement as HTMLElement | null)?.blur();
     else steps.focus({ preventScroll: true });
   }
@@ -174,7 +188,7 @@ export class PanelElement extends LightElement implements PanelListener {
       this.querySelector<HeaderElement>('ow-header')?.abort();
     } else if (event.key === 'Escape' && this.isFindOpen && !isTextField(event)) this.closeFind(true);
     else {
-      if (!this.isHistoryOpen) this.steps?.onKey(event);
+      if (!this.isHistoryOpen) (this.story ?? this.steps)?.onKey(event);
       return;
     }
     event.preventDefault();
