@@ -144,8 +144,10 @@ export class Controller {
 
   /** The saved place belonged to another run. */
   private forget(): void {
-    const { draft, sessionId } = this.saved;
+    const { draft, sessionId, choices, tools } = this.saved;
     this.saved = {
+      ...(choices === undefined ? {} : { choices }),
+      ...(tools === undefined ? {} : { tools }),
       ...(draft === undefined ? {} : { draft }),
       ...(sessionId === undefined ? {} : { sessionId }),
     };

@@ -190,7 +190,7 @@ function failAttempt(draft: Draft, event: StoryEvent): void {
   draft.attemptAt = 0;
   const retryMs = numberOf(data, 'retry_in_ms');
   const next =
-    retryMs === undefined ? '' : ` It is tried again in ${Math.max(0.1, retryMs / 1_000).toFixed(1)} s.`;
+    retryMs === undefined ? '' : `. It is tried again in ${Math.max(0.1, retryMs / 1_000).toFixed(1)} s.`;
   const text = `The model did not answer: ${textOf(data, 'error').trim()}${next}`;
   add(draft, event, 'note', { level: retryMs === undefined ? 'error' : 'warning', text });
 }

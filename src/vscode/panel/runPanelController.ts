@@ -17,7 +17,7 @@ import { isActive } from '../views/describe.ts';
 import { blockedReason, panelBanner } from './panelBanner.ts';
 import { carryOut, type PanelActions } from './panelRequests.ts';
 import { readRunOptions, type RunOptionsSource } from './runOptions.ts';
-import { RunStory } from './runStory.ts';
+import { type PastRun, RunStory } from './runStory.ts';
 import {
   hasStory,
   panelTitle,
@@ -65,7 +65,7 @@ export class RunPanelController implements Disposable {
   private taskLog: TaskLogStream | undefined;
   private story: RunStory | undefined;
   /** The run as it was after the event that the person looks at. */
-  private past: { readonly run: Run; readonly at: number } | undefined;
+  private past: PastRun | undefined;
   private beat: NodeJS.Timeout | undefined;
   private isReady = false;
   private draft: string | undefined;
@@ -180,6 +180,8 @@ export class RunPanelController implements Disposable {
     // A run that is not known yet keeps the title that its tab had before the reload.
     if (run !== undefined || this._runId === undefined) this.options.surface.setTitle(panelTitle(run));
     if (!this.isReady) return;
+    // First: a box that is drawn can be used at once.
+    this.sendOptions();
     const { orchestrator } = this;
     const banner = panelBanner({
       ...this.options,
@@ -199,7 +201,6 @@ export class RunPanelController implements Disposable {
       ...(blocked === undefined ? {} : { blocked }),
     });
     this.draft = undefined;
-    this.sendOptions();
     if (run === undefined) return;
     this.options.onDidShowRun(run.id);
     this.openTaskLog(run);
@@ -316,7 +317,7 @@ export class RunPanelController implements Disposable {
       run,
       read: events.read.bind(events),
       post: (message) => this.send(message),
-      postRun: (past, at) => this.sendPast(past, at),
+      postRun: (past) => this.sendPast(past),
     });
     this.feedStory();
   }
@@ -336,17 +337,14 @@ export class RunPanelController implements Disposable {
     this.story?.showAt(at);
   }
 
-  private sendPast(past: Run | undefined, at: number | undefined): void {
+  private sendPast(past: PastRun | undefined): void {
     const wasPast = this.past !== undefined;
-    this.past = past === undefined || at === undefined ? undefined : { run: past, at };
-    if (this.past !== undefined) {
-      // Output of steps is shown as far as it was then: the page asks for it anew.
-      this.streams.stop();
-      this.post({ type: 'run', now: Date.now(), run: this.view(this.past.run), at: this.past.at });
-    } else if (wasPast) {
-      this.streams.stop();
-      this.sendRun();
-    }
+    this.past = past;
+    // Output of steps is shown as far as it was then: the page asks for it anew.
+    if (past !== undefined || wasPast) this.streams.stop();
+    if (past === undefined && wasPast) this.sendRun();
+    // Its clock stands where the run stood, so that durations are those of then.
+    if (past !== undefined) this.post({ type: 'run', now: past.time, run: this.view(past.run), at: past.at });
   }
 
   private openTaskLog(run: Run): void {

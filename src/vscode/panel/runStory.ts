@@ -7,6 +7,15 @@ import type { StoryDigest } from '../../protocol/story/digest.ts';
 import type { StoryEvent } from '../../protocol/story/story.ts';
 import { toStoryEvent } from './storyEvent.ts';
 
+/** A run as it was. */
+export interface PastRun {
+  readonly run: Run;
+  /** After so many of its events. */
+  readonly at: number;
+  /** When: milliseconds since the epoch. */
+  readonly time: number;
+}
+
 export interface RunStoryOptions {
   /** As it is now: what it was asked for does not change. */
   readonly run: Run;
@@ -14,7 +23,7 @@ export interface RunStoryOptions {
   /** Resolves with whether the page took it. */
   readonly post: (message: HostMessage) => Promise<boolean>;
   /** The run as it was after the event that is looked at; undefined for as it is. */
-  readonly postRun: (run: Run | undefined, at: number | undefined) => void;
+  readonly postRun: (past: PastRun | undefined) => void;
 }
 
 /** Events that a page gets at first, and when it asks for others. */
@@ -27,6 +36,8 @@ interface Checkpoint {
   readonly count: number;
   /** Of the last event before the page. */
   readonly sequence: number;
+  /** Of that event. */
+  readonly time: number;
   readonly run: Run;
   readonly digest: StoryDigest;
 }
@@ -54,7 +65,13 @@ export class RunStory {
 
   constructor(options: RunStoryOptions) {
     this.options = options;
-    this.head = { count: 0, sequence: 0, run: atBeginning(options.run), digest: emptyDigest };
+    this.head = {
+      count: 0,
+      sequence: 0,
+      time: options.run.createdAt,
+      run: atBeginning(options.run),
+      digest: emptyDigest,
+    };
     this.checkpoints = [this.head];
   }
 
@@ -120,6 +137,7 @@ export class RunStory {
         this.head = {
           count: ordinal,
           sequence: event.sequence,
+          time: event.time,
           run: reduceRun(this.head.run, event),
           digest: story === undefined ? this.head.digest : foldDigest(this.head.digest, story),
         };
@@ -149,8 +167,8 @@ export class RunStory {
     const end = Math.min(at ?? this.head.count, this.head.count);
     const start = Math.max(1, from ?? end - windowEvents + 1);
     const stop = Math.min(end, start + windowEvents - 1);
-    const { run, digest } = at === undefined ? this.head : this.stateAt(end);
-    this.options.postRun(at === undefined ? undefined : run, at);
+    const { run, digest, time } = at === undefined ? this.head : this.stateAt(end);
+    this.options.postRun(at === undefined ? undefined : { run, at, time });
     const events: StoryEvent[] = [];
     for (let ordinal = start; ordinal <= stop; ) {
       const page = this.pageOf(ordinal);
@@ -173,18 +191,19 @@ export class RunStory {
   }
 
   /** The run, and its digest, after the event with this ordinal. */
-  private stateAt(ordinal: number): Pick<Checkpoint, 'run' | 'digest'> {
+  private stateAt(ordinal: number): Pick<Checkpoint, 'run' | 'digest' | 'time'> {
     if (ordinal >= this.head.count) return this.head;
     const page = this.pageOf(ordinal);
-    let { run, digest } = page;
+    let { run, digest, time } = page;
     for (const [index, event] of this.readPage(page).entries()) {
       const number = page.count + index + 1;
       if (number > ordinal) break;
       run = reduceRun(run, event);
+      time = event.time;
       const story = toStoryEvent(event, number);
       if (story !== undefined) digest = foldDigest(digest, story);
     }
-    return { run, digest };
+    return { run, digest, time };
   }
 
   private pageOf(ordinal: number): Checkpoint {

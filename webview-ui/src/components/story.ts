@@ -1,4 +1,5 @@
 import { html, nothing, render } from 'lit';
+import type { RunView } from '../../../src/protocol/runPanel.ts';
 import type { StoryEntry } from '../../../src/protocol/story/story.ts';
 import type { Controller } from '../controller.ts';
 import { ChunkHeights, chunkEntries } from '../model/chunkHeights.ts';
@@ -33,11 +34,13 @@ export class StoryElement extends LightElement {
     panel: { attribute: false },
     newEntries: { state: true },
     earlier: { state: true },
+    isEmpty: { state: true },
   };
   declare controller: Controller;
   declare panel: PanelState;
   declare private newEntries: number;
   declare private earlier: number;
+  declare private isEmpty: boolean;
 
   private readonly heights = new ChunkHeights();
   private readonly chunks = new Map<number, Chunk>();
@@ -59,6 +62,7 @@ export class StoryElement extends LightElement {
     super();
     this.newEntries = 0;
     this.earlier = 0;
+    this.isEmpty = true;
   }
 
   protected override render(): unknown {
@@ -75,12 +79,12 @@ export class StoryElement extends LightElement {
             : nothing
         }
         ${
-          run?.error === undefined || this.controller.story.entries.length > 0
+          run?.error === undefined || !this.isEmpty
             ? nothing
             : html`<p class="message is-error"><span class="codicon codicon-error" aria-hidden="true"></span><span dir="auto">${run.error}</span></p>`
         }
         ${
-          run !== null && this.controller.story.entries.length === 0
+          run !== null && this.isEmpty
             ? html`<p class="task-hint-line">${isActive(run) ? 'Nothing was told yet.' : 'It told nothing.'}</p>`
             : nothing
         }
@@ -191,6 +195,7 @@ export class StoryElement extends LightElement {
     this.below.style.height = `${shown.after}px`;
     this.tail.pin();
     this.earlier = story.earlier;
+    this.isEmpty = story.entries.length === 0;
     this.newEntries = this.tail.isFollowing ? 0 : Math.max(0, end - this.leftAt);
     if (this.tail.isFollowing) {
       this.leftAt = end;
@@ -211,7 +216,7 @@ export class StoryElement extends LightElement {
     const { story } = this.controller;
     const from = Math.max(number * chunkEntries, first) - first;
     const entries = story.entries.slice(from, (number + 1) * chunkEntries - first);
-    const key = `${context.currentKey ?? ''} ${context.isLive} ${context.run.status} ${entries.map((entry) => context.isOpen(entry)).join()}`;
+    const key = `${hasHeadings(context.run)} ${context.currentKey ?? ''} ${context.isLive} ${context.run.status} ${entries.map((entry) => context.isOpen(entry)).join()}`;
     let chunk = this.chunks.get(number);
     if (chunk === undefined) {
       const element = document.createElement('div');
@@ -228,8 +233,10 @@ export class StoryElement extends LightElement {
     if (isSame) return;
     chunk.entries = entries;
     chunk.key = key;
+    // A run of one step needs no heading that says so.
+    const shown = hasHeadings(context.run) ? entries : entries.filter(({ kind }) => kind !== 'step');
     render(
-      entries.map((entry) => storyEntry(entry, context)),
+      shown.map((entry) => storyEntry(entry, context)),
       chunk.element,
     );
   }
@@ -330,6 +337,10 @@ export class StoryElement extends LightElement {
     if (url === undefined || (event.type === 'click' && getSelection()?.isCollapsed === false)) return;
     this.controller.post({ type: 'openLink', url: url.slice(0, 4_096) });
   }
+}
+
+function hasHeadings({ engine, steps }: RunView): boolean {
+  return engine === 'model' || steps.length > 1;
 }
 
 function firstFoldable(entries: readonly StoryEntry[]): string | undefined {

@@ -1,3 +1,4 @@
+import { plural } from './format.ts';
 import { visible } from './visible.ts';
 
 /** A call of a tool in one line: what matters most of its arguments, and of its answer. */
@@ -34,7 +35,7 @@ export function inputSummary(input: string): string {
 export function outputSummary(output: string): string {
   const lines = output.split('\n').filter((text) => text.trim() !== '');
   const [first = ''] = lines;
-  return lines.length > 1 ? `${line(first)} + ${lines.length - 1} lines` : line(first);
+  return lines.length > 1 ? `${line(first)} + ${plural(lines.length - 1, 'line')}` : line(first);
 }
 
 /** A change to a file, where the arguments tell one. */
