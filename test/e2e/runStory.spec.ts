@@ -83,8 +83,11 @@ describe('how a story behaves', () => {
     const asked: string[] = [];
     page.on('request', (request) => asked.push(request.url()));
     await panel.send(...(storyScenarios['storyHostile']?.(Date.now()) ?? []));
-    for (const toggle of await page.locator('.entry-toggle[aria-expanded="false"]').all())
-      await toggle.click();
+    const toggles = page.locator('.entry-toggle');
+    for (let index = 0; index < (await toggles.count()); index += 1) {
+      const toggle = toggles.nth(index);
+      if ((await toggle.getAttribute('aria-expanded')) === 'false') await toggle.press('Enter');
+    }
     await page.getByText('U+202E').first().waitFor();
     await page.screenshot({ path: artifact('screenshots/panel-story-hostile.png') });
     expect(

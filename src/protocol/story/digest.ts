@@ -57,7 +57,8 @@ export function foldDigest(digest: StoryDigest, { type, data, time, ordinal }: S
         textOf(data, 'status') !== 'failed',
       );
     case 'mcp.call.completed':
-    case 'mcp.call.failed': {
+    case 'mcp.call.failed':
+    case 'mcp.call.skipped': {
       const label = `${textOf(data, 'server')} ${textOf(data, 'tool')}`.slice(0, labelLimit);
       return ended(digest, 'call', label, time, type === 'mcp.call.completed');
     }

@@ -43,7 +43,12 @@ export function summaryEntry({ status, reason, error }: SummaryEntry, run: RunVi
   return html`<div class="entry entry-summary is-${tone}">
     <span class="codicon codicon-${icon}" aria-hidden="true"></span>
     <span class="entry-name">${words[status] ?? visible(status)}</span>
-    <span class="summary-reason" title=${reason}>${reasons[reason] ?? visible(reason)}</span>
+    ${
+      // What went wrong says it better than its name.
+      error === ''
+        ? html`<span class="summary-reason" title=${visible(reason)}>${reasons[reason] ?? visible(reason)}</span>`
+        : nothing
+    }
     <span class="summary-facts">${facts.join(' · ')}</span>
     ${error === '' ? nothing : html`<p class="summary-error" dir="auto">${visible(error)}</p>`}
   </div>`;
