@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { signal } from '../harness/processes.ts';
 import { type FakeAgent, makeFakeAgent } from '../integration/agentHarness.ts';
 import { Studio } from './studio.ts';
@@ -7,11 +7,16 @@ let studio: Studio;
 let agent: FakeAgent;
 beforeAll(async () => {
   agent = makeFakeAgent();
-  studio = await Studio.open({ name: 'agent-story', env: agent.env });
+  // Without the second, VS Code takes the PATH of a login shell.
+  studio = await Studio.open({ name: 'agent-story', env: { ...agent.env, VSCODE_CLI: '1' } });
 });
 afterAll(async () => {
   await studio[Symbol.asyncDispose]();
   agent[Symbol.dispose]();
+});
+
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await studio.workbench.screenshot(`failed-agent-story-${task.id}`);
 });
 
 type Panel = ReturnType<Studio['panel']>;

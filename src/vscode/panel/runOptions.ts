@@ -70,7 +70,7 @@ export function createRunOptions(
   parts: RunOptionsParts = {},
 ): RunOptionsSource {
   const changed = new Emitter<void>();
-  const subscription = parts.onDidChange?.(() => changed.fire());
+  const subscription = parts.onDidChange?.(() => void changed.fire());
   return {
     onDidChange: changed.event,
     engines() {

@@ -156,7 +156,7 @@ export class RunStory {
   private async sendOn(events: readonly StoryEvent[], isFollowed: boolean): Promise<void> {
     if (isFollowed) this.sentTo = this.head.count;
     for (let index = 0; index === 0 || index < events.length; index += pageSize) {
-      if (this.hasLookChanged || this.stopped()) return;
+      if (this.mustStop()) return;
       await this.send(events.slice(index, index + pageSize), false, this.head.digest);
     }
   }
@@ -184,7 +184,7 @@ export class RunStory {
     this.sentTo = stop;
     let isReset = true;
     for (let index = 0; isReset || index < events.length; index += pageSize) {
-      if (this.hasLookChanged || this.stopped()) return;
+      if (this.mustStop()) return;
       await this.send(events.slice(index, index + pageSize), isReset, digest, start);
       isReset = false;
     }
@@ -229,6 +229,11 @@ export class RunStory {
       ...(from === undefined ? {} : { from }),
       ...(at === undefined ? {} : { at }),
     });
+  }
+
+  /** The page looks elsewhere by now, or not at all. */
+  private mustStop(): boolean {
+    return this.hasLookChanged || this.isStopped;
   }
 
   /** By a call: it changes while others wait. */

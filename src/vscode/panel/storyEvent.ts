@@ -43,21 +43,22 @@ export function toStoryEvent(event: OrchestratorEvent, ordinal: number): StoryEv
   const { type, sequence, time, data } = event;
   if (!told.has(type)) return undefined;
   if (isDelta.test(type)) return { ordinal, sequence, time, type, data };
-  let isCut = false;
+  // By a property: it changes in the functions below.
+  const found = { isCut: false };
   const limited = (value: unknown, depth: number): unknown => {
     if (typeof value === 'string') {
       if (value.length <= valueLimit) return value;
-      isCut = true;
+      found.isCut = true;
       return `${value.slice(0, valueLimit)}\n…`;
     }
     if (typeof value !== 'object' || value === null) return value;
     if (depth === depthLimit) return limited(JSON.stringify(value), depth);
     if (Array.isArray(value)) {
-      if (value.length > 1_000) isCut = true;
+      if (value.length > 1_000) found.isCut = true;
       return value.slice(0, 1_000).map((item) => limited(item, depth + 1));
     }
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, limited(item, depth + 1)]));
   };
   const cut = limited(data, 0) as Record<string, unknown>;
-  return { ordinal, sequence, time, type, data: cut, ...(isCut ? { isCut } : {}) };
+  return { ordinal, sequence, time, type, data: cut, ...(found.isCut ? found : {}) };
 }

@@ -107,8 +107,9 @@ export class HistoryElement extends LightElement {
     return html`<section class="welcome">
       <h2>No runs yet</h2>
       <p>
-        Write commands below, one a line. Each becomes a step with its own output, exit code and time. They go on when
-        this panel, or the whole window, is closed.
+        Write commands below, one a line: each becomes a step with its own output, exit code and time. Or choose a
+        model or an agent as the engine, and say what is to be done. Runs go on when this panel, or the whole window, is
+        closed.
       </p>
     </section>`;
   }

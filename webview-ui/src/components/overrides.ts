@@ -8,7 +8,7 @@ export interface Overrides {
   readonly engine: EngineOption;
   readonly options: RunOptions;
   readonly choices: RunChoices;
-  change(part: RunChoices): void;
+  readonly change: (part: RunChoices) => void;
 }
 
 /** What may be set for one run over the defaults: only what means something to its engine. */

@@ -122,7 +122,7 @@ export class PanelElement extends LightElement implements PanelListener {
         showsHistory
           ? nothing
           : html`${
-              panel.run?.hasStory === true
+              panel.run.hasStory
                 ? html`<ow-story-timeline
                   .digest=${controller.story.digest}
                   .run=${panel.run}

@@ -9,11 +9,12 @@ import type { TaskProblem } from '../model/choices.ts';
 import type { PanelState } from '../model/panelState.ts';
 import type { SavedState } from '../model/savedState.ts';
 import { TaskHistory } from '../model/taskHistory.ts';
+import { growField } from './growField.ts';
 import { isCommandKey, isMac, LightElement } from './lightElement.ts';
 import { overrideCount, overridesForm } from './overrides.ts';
+import { problemLine } from './problemLine.ts';
 import { toolPicker } from './toolPicker.ts';
 
-const maxRows = 8;
 /** The choice that lets the host make a session. */
 const newSession = '';
 
@@ -138,13 +139,7 @@ export class TaskBoxElement extends LightElement {
         ?invalid=${isTaskInvalid}
         @input=${() => this.onInput()}
       ></vscode-textarea>
-      ${
-        message === undefined
-          ? nothing
-          : html`<div class="problem" id="task-problem">
-            <span class="codicon codicon-error" aria-hidden="true"></span><span dir="auto">${message}</span>
-          </div>`
-      }
+      ${problemLine(message)}
       ${this.renderOpened(engine)}
       <div class="task-row">
         ${this.renderEngine(engine)} ${this.renderSession()} ${this.renderTools(engine)} ${this.renderOverrides(engine)}
@@ -317,17 +312,8 @@ export class TaskBoxElement extends LightElement {
     this.grow();
   }
 
-  /** As high as its text, up to a few lines. */
   private grow(): void {
-    const field = this.area.wrappedElement;
-    field.style.height = 'auto';
-    const style = getComputedStyle(field);
-    const lineHeight = Number.parseFloat(style.lineHeight) || 18;
-    const frame = field.offsetHeight - field.clientHeight;
-    const padding = Number.parseFloat(style.paddingTop) + Number.parseFloat(style.paddingBottom);
-    const height = Math.min(field.scrollHeight, maxRows * lineHeight + padding) + frame;
-    field.style.height = `${height}px`;
-    field.style.overflowY = field.scrollHeight + frame > height + 1 ? 'auto' : 'hidden';
+    growField(this.area.wrappedElement);
   }
 
   private run(): void {

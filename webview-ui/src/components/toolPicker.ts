@@ -8,8 +8,8 @@ import { visible } from '../model/visible.ts';
 export interface ToolPicker {
   readonly providers: readonly ToolProviderOption[];
   readonly selection: ToolSelection;
-  change(selection: ToolSelection): void;
-  connect(provider: string): void;
+  readonly change: (selection: ToolSelection) => void;
+  readonly connect: (provider: string) => void;
 }
 
 /** Which tools the run may use: all, or those of the providers that are ticked. */

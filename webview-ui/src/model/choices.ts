@@ -143,5 +143,5 @@ export function requestChoices(
     ...(uses.includes('code') ? { codeExecution } : {}),
     ...(uses.includes('tools') ? { tools: constraintsOf(selection, providers) } : {}),
   };
-  return Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined)) as RunChoices;
+  return Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
 }
