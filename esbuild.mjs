@@ -137,6 +137,9 @@ const webviewBundle = (name, entry) => ({
     ...common,
     entryPoints: [{ in: entry, out: name }],
     outdir: join(out, 'webview'),
+    // What is loaded on demand (the Markdown parser) is a file of its own.
+    splitting: true,
+    chunkNames: `${name}.[name].[hash]`,
     platform: 'browser',
     format: 'esm',
     target: 'chrome140',

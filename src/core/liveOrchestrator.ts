@@ -54,7 +54,7 @@ export interface LiveOrchestrator {
   readonly containers?: LiveContainers;
   /** Of agents that are registered with it; the mirror of another orchestrator has none. */
   readonly tasks?: Pick<TaskManager, 'find' | 'get' | 'readOutput'>;
-  readonly agents?: Pick<AgentRegistry, 'find' | 'status'>;
+  readonly agents?: Pick<AgentRegistry, 'find' | 'list' | 'status'>;
   readonly containerTasks?: Pick<ContainerTaskManager, 'find' | 'list' | 'onDidChange'> | undefined;
   /** The program in the foreground, by terminal id, where the machine tells. */
   foregroundPrograms(): Promise<ReadonlyMap<string, string>>;

@@ -1,4 +1,7 @@
 import * as z from 'zod/mini';
+import { runChoices, runOptions } from './runOptions.ts';
+import { storyDigest } from './story/digest.ts';
+import { storyEvent } from './story/story.ts';
 
 /**
  * Messages between the run panel (a webview) and its host. The host owns the truth: it sends a whole snapshot when the
@@ -87,6 +90,13 @@ const runView = z.object({
   /** Why it failed where no step tells. */
   error: z.optional(z.string()),
   containerTask: z.optional(containerTaskView),
+  /** It is told by its events (`story`), not by steps with output. */
+  hasStory: z.boolean(),
+  /** It can be stepped through. */
+  canReplay: z.boolean(),
+  usage: z.optional(z.object({ inputTokens: z.number(), outputTokens: z.number(), costUsd: z.number() })),
+  /** Which tools were asked for, where they were chosen. */
+  tools: z.optional(z.object({ providers: z.array(z.string()), tools: z.array(z.string()) })),
 });
 export type RunView = z.infer<typeof runView>;
 
@@ -97,11 +107,16 @@ const historyEntry = z.object({
   createdAt: z.number(),
   durationMs: z.optional(z.number()),
   sessionName: z.string(),
+  engine: z.string(),
 });
 export type HistoryEntry = z.infer<typeof historyEntry>;
 
 const sessionChoice = z.object({ id: z.string(), name: z.string(), cwd: z.string() });
 export type SessionChoice = z.infer<typeof sessionChoice>;
+
+/** Without a word for `silentMs` the panel says that it is cut off. */
+export const beatMs = 300;
+export const silentMs = 900;
 
 /** Extension host → panel. */
 export const hostMessage = z.discriminatedUnion('type', [
@@ -120,7 +135,25 @@ export const hostMessage = z.discriminatedUnion('type', [
     /** Why nothing can be run from here now: a sentence. */
     blocked: z.optional(z.string()),
   }),
-  z.object({ type: z.literal('run'), now: z.number(), run: runView }),
+  /** With `at`, as it was after that event of it, from 1. */
+  z.object({ type: z.literal('run'), now: z.number(), run: runView, at: z.optional(z.number()) }),
+  /** Events of a run that has a story, in order. */
+  z.object({
+    type: z.literal('story'),
+    events: z.array(storyEvent),
+    /** What was shown before is to be dropped. */
+    isReset: z.boolean(),
+    /** With `isReset`: the ordinal from which on these are all. */
+    from: z.optional(z.number()),
+    /** How many events the run has. */
+    total: z.number(),
+    at: z.optional(z.number()),
+    digest: storyDigest,
+  }),
+  /** What the task box offers. */
+  z.object({ type: z.literal('options'), options: runOptions }),
+  /** The host is alive. Comes every `beatMs` while the panel is visible. */
+  z.object({ type: z.literal('beat') }),
   /**
    * Output of one step as text (already decoded; line ends as the terminal sent them). `from` and `to` are absolute
    * offsets; `isReset` means that what was shown of the step before is to be dropped.
@@ -150,7 +183,7 @@ export const hostMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('problem'),
     message: z.string(),
-    field: z.optional(z.enum(['task', 'session'])),
+    field: z.optional(z.enum(['task', 'session', 'tools'])),
   }),
   /** The core went away or came back. */
   z.object({ type: z.literal('connection'), isConnected: z.boolean(), message: z.optional(z.string()) }),
@@ -164,6 +197,7 @@ export const panelMessage = z.discriminatedUnion('type', [
     type: z.literal('run'),
     task: z.string().check(z.maxLength(100_000)),
     sessionId: z.optional(z.string()),
+    choices: z.optional(runChoices),
   }),
   z.object({ type: z.literal('abort'), runId: z.string() }),
   z.object({ type: z.literal('retry'), runId: z.string(), fromStep: z.optional(z.number()) }),
@@ -182,6 +216,23 @@ export const panelMessage = z.discriminatedUnion('type', [
     line: z.optional(z.number()),
     column: z.optional(z.number()),
   }),
+  /** Show the run as it was after this event, from 1; null: as it is. */
+  z.object({ type: z.literal('showAt'), at: z.nullable(z.number()) }),
+  /** Show the story from this event on; null: its newest part. */
+  z.object({ type: z.literal('showFrom'), from: z.nullable(z.number()) }),
+  /** What an event tells, whole, as a read-only document. */
+  z.object({ type: z.literal('openEvent'), sequence: z.number() }),
+  /** The change to a file that this call of a tool makes, in a diff editor. */
+  z.object({ type: z.literal('openDiff'), sequence: z.number() }),
+  /** Text that the person wants on the clipboard. */
+  z.object({ type: z.literal('copyText'), text: z.string().check(z.maxLength(1_000_000)) }),
+  z.object({
+    type: z.literal('export'),
+    runId: z.string(),
+    as: z.enum(['document', 'json', 'html', 'curl']),
+  }),
+  /** The person wants to sign in to a provider of tools. */
+  z.object({ type: z.literal('connect'), provider: z.string().check(z.maxLength(64)) }),
   z.object({ type: z.literal('openLink'), url: z.string().check(z.maxLength(4_096)) }),
 ]);
 export type PanelMessage = z.infer<typeof panelMessage>;

@@ -26,6 +26,7 @@ import { invokeTool, prepareTool } from './mcp/languageModelTools.ts';
 import { McpDoor } from './mcp/mcpDoor.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
+import { createRunOptions } from './panel/runOptions.ts';
 import { RunPanels } from './panel/runPanels.ts';
 import type { Place } from './place.ts';
 import { ReadyWorkbench } from './readyWorkbench.ts';
@@ -155,6 +156,7 @@ export class Workbench implements vscode.Disposable {
         core: this.core,
         remotes: this.remotes,
         actions: createPanelActions(() => this.commands),
+        runOptions: this.resources.add(createRunOptions(() => this.core.orchestrator)),
         logger: log,
         home: this.home,
         onDidShowRun: (runId) => this.serving?.markSeen(runId),

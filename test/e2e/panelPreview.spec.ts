@@ -1,12 +1,7 @@
-import { join } from 'node:path';
-import AxeBuilder from '@axe-core/playwright';
-import { chromium } from 'playwright-core';
-import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostMessage, PanelMessage } from '../../src/protocol/runPanel.ts';
 import { artifact } from '../harness/paths.ts';
+import { closePreview, openPreview, Panel, seriousFindings } from './panelPreview/panel.ts';
 import { output, run, scenarios, snapshot, taskLog, taskRun, testOutput } from './panelPreview/scenarios.ts';
-import { servePanel } from './panelPreview/server.ts';
 import type { themes } from './panelPreview/themes.ts';
 
 /**
@@ -14,80 +9,8 @@ import type { themes } from './panelPreview/themes.ts';
  * variables of VS Code's four default themes and a host that only remembers what it is told.
  */
 
-let server: Awaited<ReturnType<typeof servePanel>>;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await servePanel(process.env['PANEL_DIST'] ?? join(import.meta.dirname, '../../dist/webview'));
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-    ],
-  });
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.close();
-});
-
-class Panel implements AsyncDisposable {
-  readonly page: Page;
-  private readonly errors: string[] = [];
-
-  private constructor(page: Page) {
-    this.page = page;
-    page.on('pageerror', (error) => this.errors.push(error.message));
-  }
-
-  static async open(theme = 'dark', width = 900, height = 640, scale = 1): Promise<Panel> {
-    const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: scale });
-    const panel = new Panel(await context.newPage());
-    await panel.page.goto(`${server.url}?theme=${theme}&still`);
-    await panel.until((posted) => posted.length > 0);
-    return panel;
-  }
-
-  async send(...messages: HostMessage[]): Promise<void> {
-    for (const message of messages) await this.page.evaluate((data) => window.postMessage(data), message);
-    // Two frames: one parses, one paints.
-    await this.page.evaluate(
-      () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
-    );
-  }
-
-  posted(): Promise<PanelMessage[]> {
-    return this.page.evaluate(() => (window as unknown as { posted: PanelMessage[] }).posted);
-  }
-
-  async until(isMet: (posted: PanelMessage[]) => boolean): Promise<void> {
-    await expect.poll(async () => isMet(await this.posted())).toBe(true);
-  }
-
-  /** Is it within the visible part of the scroller? (To Playwright, what is scrolled away is visible too.) */
-  async shows(text: string, selector = '.line', scroller = '.scroller'): Promise<boolean> {
-    const box = await this.page
-      .locator(selector, { hasText: text })
-      .first()
-      .boundingBox({ timeout: 500 })
-      .catch(() => null);
-    const view = await this.page.locator(scroller).boundingBox();
-    return box !== null && view !== null && box.y >= view.y && box.y + box.height <= view.y + view.height + 1;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const violations = await this.page.evaluate(
-      () => (window as unknown as { violations: string[] }).violations,
-    );
-    await this.page.context().close();
-    expect([...violations, ...this.errors]).toEqual([]);
-  }
-}
+beforeAll(openPreview);
+afterAll(closePreview);
 
 const lines = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, i) => `line ${from + i} of a flood\r\n`).join('');
@@ -124,11 +47,7 @@ describe('how the run panel looks', () => {
         await using panel = await Panel.open(theme, width, height, scale);
         await panel.send(...(scenarios[name]?.(Date.now()) ?? []));
         await panel.page.screenshot({ path: artifact(`screenshots/panel-${name}-${theme}-${width}.png`) });
-        const { violations } = await new AxeBuilder({ page: panel.page }).analyze();
-        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-        expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual(
-          [],
-        );
+        expect(await seriousFindings(panel.page)).toEqual([]);
         // Nothing sticks out to the side.
         expect(await panel.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
       });
@@ -186,7 +105,12 @@ describe('how the run panel behaves', () => {
     for (let i = 0; i < 5; i++) await box.press('ArrowDown');
     expect(await box.inputValue()).toBe('draft');
     await box.press('Control+Enter');
-    expect(await panel.posted()).toContainEqual({ type: 'run', task: 'draft', sessionId: 's1' });
+    expect(await panel.posted()).toContainEqual({
+      type: 'run',
+      task: 'draft',
+      sessionId: 's1',
+      choices: { engine: 'shell' },
+    });
     await box.press('Escape');
     expect(await page.evaluate(() => document.activeElement?.tagName)).not.toBe('VSCODE-TEXTAREA');
   });

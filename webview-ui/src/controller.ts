@@ -1,20 +1,27 @@
+import { silentMs } from '../../src/protocol/runPanel.ts';
 import type { PanelMessage } from '../../src/protocol/runPanel.ts';
 import type { Host } from './host.ts';
 import { announcements, initialState, openSteps, reduce } from './model/panelState.ts';
 import type { PanelState } from './model/panelState.ts';
 import { Outputs } from './model/outputs.ts';
 import type { SavedState } from './model/savedState.ts';
+import { StoryStore } from './model/storyStore.ts';
 
 /** Output is parsed at most this long in one frame. */
 const frameBudgetMs = 4;
 /** Typing and scrolling come often; the saved state may lag behind them a little. */
 const saveDelayMs = 250;
+/** How often it is looked whether the host still speaks, and how often a silent one is called. */
+const watchMs = 150;
+const callMs = 2_000;
 
 export interface PanelListener {
   /** The state is another one. */
   onState(state: PanelState): void;
   /** Output was parsed; once a frame at most. */
   onOutput(): void;
+  /** The story went on, or is another one. */
+  onStory(): void;
   onAnnouncement(text: string): void;
   /** The host put a text into the task box. */
   onDraft(text: string): void;
@@ -23,6 +30,7 @@ export interface PanelListener {
 /** Holds the panel's state, talks to the host and meters the output. Knows nothing of how it is drawn. */
 export class Controller {
   readonly outputs = new Outputs();
+  readonly story = new StoryStore();
   state: PanelState = initialState;
   saved: SavedState;
   private readonly host: Host;
@@ -30,6 +38,8 @@ export class Controller {
   private shown = new Set<number>();
   private frame: number | undefined;
   private saveTimer: number | undefined;
+  private heardAt = 0;
+  private calledAt = 0;
 
   constructor(host: Host) {
     this.host = host;
@@ -40,6 +50,13 @@ export class Controller {
   start(listener: PanelListener): void {
     this.listener = listener;
     this.host.onMessage((message) => {
+      this.noteSign();
+      if (message.type === 'beat') return;
+      if (message.type === 'story') {
+        this.story.receive(message);
+        listener.onStory();
+        return;
+      }
       if (message.type === 'output') {
         this.outputs.receive(message);
         this.requestFrame();
@@ -49,14 +66,46 @@ export class Controller {
       const runId = 'run' in message ? (message.run?.id ?? undefined) : this.state.run?.id;
       if (isSnapshot && this.saved.runId !== runId) this.forget();
       const isOtherRun = runId !== this.state.run?.id;
-      if (isSnapshot || isOtherRun) {
+      const isOtherTime = message.type === 'run' && message.at !== this.state.at;
+      if (isSnapshot || isOtherRun || isOtherTime) {
         this.outputs.clear();
         this.shown.clear();
+      }
+      if (isSnapshot || isOtherRun) {
+        this.story.clear();
+        listener.onStory();
       }
       this.setState(reduce(this.state, message, Date.now()));
       if (isSnapshot || isOtherRun) this.save({ runId });
       if (isSnapshot && message.draft !== undefined) listener.onDraft(message.draft);
     });
+    this.host.post({ type: 'ready' });
+    setInterval(() => this.watch(), watchMs);
+  }
+
+  private noteSign(): void {
+    this.heardAt = performance.now();
+    if (this.state.isReady && !this.state.isConnected)
+      this.setState({ ...this.state, isConnected: true, connectionMessage: undefined });
+  }
+
+  /** A host that has died says nothing any more: that is all there is to see of it. */
+  private watch(): void {
+    // Of a page that nobody sees the timers are slowed down.
+    if (!this.state.isReady || document.hidden) {
+      this.heardAt = performance.now();
+      return;
+    }
+    const now = performance.now();
+    if (now - this.heardAt < silentMs) return;
+    if (this.state.isConnected) {
+      const connectionMessage =
+        'Disconnected: the core does not answer. What runs goes on, and shows here once it answers again.';
+      this.setState({ ...this.state, isConnected: false, connectionMessage });
+    }
+    if (now - this.calledAt < callMs) return;
+    // Whoever takes its place does not know that this page is there.
+    this.calledAt = now;
     this.host.post({ type: 'ready' });
   }
 
@@ -95,8 +144,10 @@ export class Controller {
 
   /** The saved place belonged to another run. */
   private forget(): void {
-    const { draft, sessionId } = this.saved;
+    const { draft, sessionId, choices, tools } = this.saved;
     this.saved = {
+      ...(choices === undefined ? {} : { choices }),
+      ...(tools === undefined ? {} : { tools }),
       ...(draft === undefined ? {} : { draft }),
       ...(sessionId === undefined ? {} : { sessionId }),
     };

@@ -1,4 +1,4 @@
-import type { Run } from '../../core/runs/run.ts';
+import type { Run, RunRequest } from '../../core/runs/run.ts';
 import { settingIds } from '../contributions/ids.ts';
 import { readSetting } from '../ui/settings.ts';
 import type { CommandContext } from './context.ts';
@@ -10,22 +10,22 @@ export async function startRun(
   request: {
     readonly task: string;
     readonly sessionId?: string | undefined;
-    /** `shell` when missing. */
-    readonly engine?: string | undefined;
-  },
+  } & Partial<Pick<RunRequest, 'engine' | 'model' | 'tools' | 'timeoutMs'>>,
 ): Promise<Run> {
   const { orchestrator, isRemote } = await context.place([request.sessionId]);
   const sessionId =
     request.sessionId ?? (await orchestrator.sessions.ensureDefault(defaultFolder(context.home))).id;
   const shell = readSetting(settingIds.runShell);
   const timeoutMinutes = readSetting(settingIds.runTimeout);
+  const { engine = 'shell' } = request;
   return await orchestrator.runs.start({
-    task: request.task,
+    ...request,
     sessionId,
-    engine: request.engine,
     requestedBy: 'vscode',
-    ...(shell === '' || isRemote || request.engine !== undefined ? {} : { shell }),
-    ...(timeoutMinutes === 0 ? {} : { timeoutMs: Math.round(timeoutMinutes * 60_000) }),
+    ...(shell === '' || isRemote || engine !== 'shell' ? {} : { shell }),
+    ...(request.timeoutMs !== undefined || timeoutMinutes === 0
+      ? {}
+      : { timeoutMs: Math.round(timeoutMinutes * 60_000) }),
   });
 }
 

@@ -1,20 +1,18 @@
 import * as vscode from 'vscode';
 import type { Container } from '../../core/containers/container.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
+import type { OrchestratorEvent } from '../../core/events/event.ts';
 import type { Run } from '../../core/runs/run.ts';
 import type { AgentTask } from '../../core/tasks/task.ts';
 import type { Terminal } from '../../core/terminals/terminal.ts';
-import { OrchestratorError } from '../../base/errors.ts';
 import { outputScheme } from '../contributions/ids.ts';
-import { runCommands } from '../views/describe.ts';
+import { runCommands, runLabel } from '../views/describe.ts';
 import { oneLine } from '../views/format.ts';
-import { agentTasksOf, type OutputSource, outputSourceOf, readOutput } from './outputSource.ts';
-import { plainText } from './plainText.ts';
+import { fileChangeOf } from './editDiff.ts';
+import { transcriptMarkdown } from './export/transcript.ts';
+import { containerText, orReason, runText, stepText, taskText, terminalText } from './outputText.ts';
+import { readTranscript } from './runExport.ts';
 import { taskEntryDocument } from './taskLog.ts';
-
-/** More than this of one terminal is not put into a document: the end is what is asked for. */
-const documentBytes = 16 * 1024 * 1024;
-const partBytes = 1024 * 1024;
 
 /**
  * Output as read-only documents: `orchestrator-output:/<name>.log?terminal=<id>`, `?task=<id>` or `?run=<id>&step=<n>`;
@@ -41,7 +39,10 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
     if (taskId !== null) return await taskText(orchestrator, taskId);
     const run = orchestrator.runs.get(query.get('run') ?? '');
     const event = query.get('event');
+    const side = query.get('side');
+    if (event !== null && side !== null) return changeText(orchestrator, run, Number(event), side);
     if (event !== null) return eventText(orchestrator, run, Number(event));
+    if (query.has('transcript')) return await transcriptText(orchestrator, run);
     const step = query.get('step');
     return step === null ? await runText(orchestrator, run) : await stepText(orchestrator, run, Number(step));
   }
@@ -51,12 +52,29 @@ export class OutputDocuments implements vscode.TextDocumentContentProvider {
     const document = await vscode.workspace.openTextDocument(outputUri(target));
     await vscode.window.showTextDocument(document, { preview: true });
   }
+
+  /** Opens the change to a file that a call of a tool makes. Nothing where it makes none. */
+  async openDiff(run: Run, event: number): Promise<void> {
+    await openChange(run, event);
+  }
+}
+
+/** Both sides of a change that a call of a tool makes, told by the event that began the call. */
+async function openChange(run: Run, event: number): Promise<void> {
+  const [before, after] = (['before', 'after'] as const).map((side) =>
+    outputUri({ run, event }).with({
+      query: new URLSearchParams({ run: run.id, event: String(event), side }).toString(),
+    }),
+  );
+  await vscode.commands.executeCommand('vscode.diff', before, after, `Change of ${runLabel(run, 40)}`);
 }
 
 type OutputTarget =
   | { readonly run: Run; readonly step?: number }
   /** The sequence of an event of it. */
   | { readonly run: Run; readonly event: number }
+  /** The whole run as Markdown. */
+  | { readonly run: Run; readonly isTranscript: true }
   | { readonly terminal: Terminal }
   | { readonly task: AgentTask }
   | { readonly container: Container };
@@ -77,6 +95,11 @@ function outputUri(target: OutputTarget): vscode.Uri {
     query.set('at', String(Date.now()));
     name = target.container.name;
     extension = 'json';
+  } else if ('isTranscript' in target) {
+    query.set('run', target.run.id);
+    query.set('transcript', String(Date.now()));
+    name = runCommands(target.run)[0] ?? target.run.id;
+    extension = 'md';
   } else if ('event' in target) {
     query.set('run', target.run.id);
     query.set('event', String(target.event));
@@ -92,95 +115,24 @@ function outputUri(target: OutputTarget): vscode.Uri {
   return vscode.Uri.from({ scheme: outputScheme, path: `/${file}.${extension}`, query: query.toString() });
 }
 
-function eventText({ events }: LiveOrchestrator, run: Run, sequence: number): string {
+function eventOf({ events }: LiveOrchestrator, run: Run, sequence: number): OrchestratorEvent | undefined {
   const [event] = events.read?.({ after: sequence - 1, limit: 1, runId: run.id }) ?? [];
-  return event?.sequence === sequence ? taskEntryDocument(event) : '';
+  return event?.sequence === sequence ? event : undefined;
 }
 
-async function runText(orchestrator: LiveOrchestrator, run: Run): Promise<string> {
-  const parts: string[] = [];
-  for (const step of run.steps) {
-    if (step.status === 'pending' || step.status === 'skipped') continue;
-    parts.push(`$ ${step.command}\n${await stepText(orchestrator, run, step.index)}`);
-  }
-  if (run.error !== undefined) parts.push(run.error.message);
-  return parts.join('\n');
+function eventText(orchestrator: LiveOrchestrator, run: Run, sequence: number): string {
+  const event = eventOf(orchestrator, run, sequence);
+  if (event === undefined) return '';
+  return event.type.startsWith('container_task.')
+    ? taskEntryDocument(event)
+    : `${JSON.stringify(event.data, undefined, 2)}\n`;
 }
 
-/** One step's output as plain text. */
-export async function stepText(orchestrator: LiveOrchestrator, run: Run, index: number): Promise<string> {
-  const step = run.steps.find((candidate) => candidate.index === index);
-  const source = step === undefined ? undefined : outputSourceOf(run, step);
-  if (source !== undefined) return await sourceText(orchestrator, source);
-  const { containerId } = run.taskReport ?? {};
-  return containerId === undefined ? '' : await printedText(orchestrator, containerId);
+function changeText(orchestrator: LiveOrchestrator, run: Run, sequence: number, side: string): string {
+  const change = fileChangeOf(eventOf(orchestrator, run, sequence)?.data['arguments']);
+  return (side === 'before' ? change?.before : change?.after) ?? '';
 }
 
-function terminalText(orchestrator: LiveOrchestrator, terminalId: string): Promise<string> {
-  return orReason(async () => {
-    const { end } = await orchestrator.terminals.read(terminalId, 0, 0);
-    return await readText(orchestrator, { terminalId, from: 0, to: end });
-  });
-}
-
-function taskText(orchestrator: LiveOrchestrator, taskId: string): Promise<string> {
-  return orReason(async () => {
-    const to = agentTasksOf(orchestrator).get(taskId).outputEnd;
-    return await readText(orchestrator, { taskId, from: 0, to });
-  });
-}
-
-function containerText({ containers }: LiveOrchestrator, id: string): Promise<string> {
-  return orReason(async () => `${JSON.stringify(await containers?.inspect(id), undefined, 2)}\n`);
-}
-
-function sourceText(orchestrator: LiveOrchestrator, source: OutputSource): Promise<string> {
-  return orReason(() => readText(orchestrator, source));
-}
-
-/** Of a container's task: what its container printed, as long as it was not removed. */
-function printedText({ containers }: LiveOrchestrator, id: string): Promise<string> {
-  return orReason(async () => {
-    if (containers === undefined) return '';
-    const { output } = containers;
-    const decoder = new TextDecoder('utf-8');
-    const parts: string[] = [];
-    const from = Math.max(0, output.end(id) - documentBytes);
-    if (from > 0) parts.push(`[${from} earlier bytes are not shown]\n`);
-    for await (const { data } of output.follow(id, { from }))
-      parts.push(decoder.decode(data, { stream: true }));
-    parts.push(decoder.decode());
-    return plainText(parts.join(''));
-  });
-}
-
-/** A document always has a text: where there is none to read, it says why. */
-async function orReason(read: () => Promise<string>): Promise<string> {
-  try {
-    return await read();
-  } catch (error) {
-    return `[This output cannot be read: ${OrchestratorError.from(error).message}]\n`;
-  }
-}
-
-async function readText(orchestrator: LiveOrchestrator, source: OutputSource): Promise<string> {
-  const decoder = new TextDecoder('utf-8');
-  const parts: string[] = [];
-  const { from, to: stop } = source;
-  let position = Math.max(from, stop - documentBytes);
-  let isFirst = true;
-  while (position < stop) {
-    const bytes = await readOutput(orchestrator, source, position, Math.min(stop, position + partBytes));
-    if (isFirst && bytes.from > from) parts.push(`[${bytes.from - from} earlier bytes are not shown]\n`);
-    isFirst = false;
-    if (bytes.data.byteLength === 0) {
-      if (bytes.from <= position) break;
-      position = bytes.from;
-      continue;
-    }
-    parts.push(decoder.decode(bytes.data, { stream: true }));
-    position = bytes.from + bytes.data.byteLength;
-  }
-  parts.push(decoder.decode());
-  return plainText(parts.join(''));
+function transcriptText(orchestrator: LiveOrchestrator, run: Run): Promise<string> {
+  return orReason(async () => transcriptMarkdown(await readTranscript(orchestrator, run)));
 }

@@ -4,13 +4,17 @@ import type { CommandContext } from '../commands/context.ts';
 import { localFolders } from '../commands/folders.ts';
 import { showRun, startRun } from '../commands/startRun.ts';
 import { confirm, showProblem } from '../ui/problems.ts';
-import { stepText } from './outputDocuments.ts';
-import type { PanelActions } from './runPanelController.ts';
+import { curlCommand } from './export/curl.ts';
+import { stepText } from './outputText.ts';
+import type { PanelActions } from './panelRequests.ts';
+import { requestOf } from './runChoices.ts';
+import { saveRun } from './runExport.ts';
 
 /** What a run panel may ask for. Everything comes from a page that shows foreign output, so everything is checked. */
 export function createPanelActions(context: () => CommandContext): PanelActions {
   return {
-    startRun: (request) => startRun(context(), request),
+    startRun: ({ task, sessionId, choices }) =>
+      startRun(context(), { task, sessionId, ...requestOf(choices) }),
     async abortRun(runId) {
       await (await context().place([runId])).orchestrator.runs.abort(runId);
     },
@@ -49,6 +53,29 @@ export function createPanelActions(context: () => CommandContext): PanelActions 
     },
     async openLink(url) {
       await openLink(url);
+    },
+    async openEvent(runId, sequence) {
+      const { orchestrator } = await context().place([runId]);
+      await context().documents.open({ run: orchestrator.runs.get(runId), event: sequence });
+    },
+    async openDiff(runId, sequence) {
+      const { orchestrator } = await context().place([runId]);
+      await context().documents.openDiff(orchestrator.runs.get(runId), sequence);
+    },
+    async copyText(text) {
+      await vscode.env.clipboard.writeText(text);
+      vscode.window.setStatusBarMessage('$(check) Copied', 3_000);
+    },
+    async exportRun(runId, as) {
+      const { orchestrator } = await context().place([runId]);
+      const run = orchestrator.runs.get(runId);
+      if (as === 'document') await context().documents.open({ run, isTranscript: true });
+      else if (as === 'curl') {
+        const { state } = context().daemon;
+        const address = state.word === 'running' ? state.daemon.url : undefined;
+        await vscode.env.clipboard.writeText(curlCommand(run.request, address));
+        vscode.window.setStatusBarMessage('$(check) Copied as cURL', 3_000);
+      } else await saveRun(orchestrator, run, as);
     },
   };
 }

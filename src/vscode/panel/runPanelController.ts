@@ -4,13 +4,29 @@ import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
 import type { Run } from '../../core/runs/run.ts';
-import { type HostMessage, hostMessage, type PanelMessage, panelMessage } from '../../protocol/runPanel.ts';
-import type { CoreService, CoreState } from '../core/coreService.ts';
+import {
+  beatMs,
+  type HostMessage,
+  hostMessage,
+  type PanelMessage,
+  panelMessage,
+} from '../../protocol/runPanel.ts';
+import type { CoreService } from '../core/coreService.ts';
 import type { RemotePlaces } from '../remote/remotePlaces.ts';
 import { isActive } from '../views/describe.ts';
-import { outputSourceOf, readOutput } from './outputSource.ts';
-import { panelTitle, toContainerTaskView, toHistoryEntry, toRunView, toSessionChoice } from './runView.ts';
-import { StepOutputStream } from './stepOutput.ts';
+import { blockedReason, panelBanner } from './panelBanner.ts';
+import { carryOut, type PanelActions } from './panelRequests.ts';
+import { readRunOptions, type RunOptionsSource } from './runOptions.ts';
+import { type PastRun, RunStory } from './runStory.ts';
+import {
+  hasStory,
+  panelTitle,
+  toContainerTaskView,
+  toHistoryEntry,
+  toRunView,
+  toSessionChoice,
+} from './runView.ts';
+import { StepStreams } from './stepStreams.ts';
 import { TaskLogStream } from './taskLogStream.ts';
 
 /** Where a run panel lives: a tab of the editor area or the view in the bottom panel. */
@@ -20,29 +36,12 @@ export interface PanelSurface {
   setTitle(title: string): void;
 }
 
-/** What the panel asks for that is not its own business. */
-export interface PanelActions {
-  startRun(request: {
-    readonly task: string;
-    readonly sessionId: string | undefined;
-    readonly engine: string | undefined;
-  }): Promise<Run>;
-  abortRun(runId: string): Promise<void>;
-  retryRun(runId: string, fromStep: number | undefined): Promise<Run>;
-  openRun(runId: string): void;
-  openTerminal(terminalId: string): Promise<void>;
-  copyOutput(runId: string, step: number): Promise<void>;
-  openOutput(runId: string, step: number): Promise<void>;
-  openTaskEntry(runId: string, sequence: number): Promise<void>;
-  openFile(runId: string, path: string, line: number | undefined, column: number | undefined): Promise<void>;
-  openLink(url: string): Promise<void>;
-}
-
 export interface RunPanelControllerOptions {
   readonly surface: PanelSurface;
   readonly core: CoreService;
   readonly remotes: RemotePlaces;
   readonly actions: PanelActions;
+  readonly runOptions: RunOptionsSource;
   readonly logger: Logger;
   readonly home: string;
   readonly onDidShowRun: (runId: string) => void;
@@ -50,13 +49,7 @@ export interface RunPanelControllerOptions {
   readonly preferredSession: () => string | undefined;
 }
 
-/** Where starting a run would only fail; in the other states the first run starts the core. */
-const blockedReason: Readonly<Partial<Record<CoreState['word'], string>>> = {
-  untrusted: 'Nothing is run in a workspace that is not trusted.',
-  inUse: 'Another window serves the sessions of this workspace, and runs its tasks.',
-};
-
-const historyLength = 50;
+const historyLength = 200;
 const runUpdateMs = 100;
 
 /**
@@ -68,8 +61,12 @@ export class RunPanelController implements Disposable {
   private readonly resources = new DisposableStore();
   private coreResources = new DisposableStore();
   private adopted: LiveOrchestrator | undefined;
-  private readonly streams = new Map<number, StepOutputStream>();
+  private readonly streams: StepStreams;
   private taskLog: TaskLogStream | undefined;
+  private story: RunStory | undefined;
+  /** The run as it was after the event that the person looks at. */
+  private past: PastRun | undefined;
+  private beat: NodeJS.Timeout | undefined;
   private isReady = false;
   private draft: string | undefined;
   private updateTimer: NodeJS.Timeout | undefined;
@@ -78,6 +75,8 @@ export class RunPanelController implements Disposable {
   constructor(options: RunPanelControllerOptions, runId: string | undefined) {
     this.options = options;
     this._runId = runId;
+    this.streams = new StepStreams((message) => this.send(message), options.logger);
+    this.resources.add(options.runOptions.onDidChange(() => this.sendOptions()));
     this.resources.add(
       options.surface.webview.onDidReceiveMessage((message: unknown) => void this.receive(message)),
     );
@@ -100,17 +99,15 @@ export class RunPanelController implements Disposable {
   /** The page is gone or back; a page that is back says that it is ready. */
   noteVisibility(): void {
     if (!this.options.surface.isVisible()) {
-      this.isReady = false;
-      this.stopStreams();
+      this.sleep();
     } else if (this._runId !== undefined) {
       this.options.onDidShowRun(this._runId);
     }
   }
 
   dispose(): void {
-    this.isReady = false;
+    this.sleep();
     clearTimeout(this.updateTimer);
-    this.stopStreams();
     this.coreResources.dispose();
     this.resources.dispose();
   }
@@ -134,6 +131,7 @@ export class RunPanelController implements Disposable {
           // Its log grows, or the task of this run was started again.
           const isOfTask = type === 'container_task.updated' || runId === this._runId;
           if (isOfTask && type.startsWith('container_task.')) this.scheduleRun();
+          if (type.startsWith('agent.')) this.sendOptions();
           if (type.startsWith('session.'))
             this.post({ type: 'sessions', sessions: this.sessions(orchestrator) });
           if (type === 'run.removed') this.post({ type: 'history', history: this.history(orchestrator) });
@@ -163,9 +161,16 @@ export class RunPanelController implements Disposable {
     const run = this.currentRun();
     if (run === undefined || !this.isReady) return;
     this.options.surface.setTitle(panelTitle(run));
+    this.feedStory();
+    // Who looks at the past sees what was then.
+    if (this.past !== undefined) return;
     this.post({ type: 'run', now: Date.now(), run: this.view(run) });
-    for (const [step, stream] of this.streams) this.feed(stream, run, step);
+    this.streams.feed(run);
     this.feedTaskLog();
+  }
+
+  private sendOptions(): void {
+    if (this.isReady) this.post({ type: 'options', options: readRunOptions(this.options.runOptions) });
   }
 
   private sendSnapshot(): void {
@@ -175,8 +180,15 @@ export class RunPanelController implements Disposable {
     // A run that is not known yet keeps the title that its tab had before the reload.
     if (run !== undefined || this._runId === undefined) this.options.surface.setTitle(panelTitle(run));
     if (!this.isReady) return;
+    // First: a box that is drawn can be used at once.
+    this.sendOptions();
     const { orchestrator } = this;
-    const banner = this.banner(run);
+    const banner = panelBanner({
+      ...this.options,
+      runId: this._runId,
+      run,
+      isRemote: this.orchestrator !== this.options.core.orchestrator,
+    });
     const blocked = blockedReason[this.options.core.state.word];
     this.post({
       type: 'snapshot',
@@ -192,32 +204,7 @@ export class RunPanelController implements Disposable {
     if (run === undefined) return;
     this.options.onDidShowRun(run.id);
     this.openTaskLog(run);
-  }
-
-  /** A sentence where the panel cannot show what it is asked for. */
-  private banner(run: Run | undefined): string | undefined {
-    const { core, remotes } = this.options;
-    if (run !== undefined && this.orchestrator !== core.orchestrator) return undefined;
-    const absent = remotes.all.filter(({ orchestrator }) => orchestrator.connection !== 'connected');
-    if (this._runId !== undefined && run === undefined && absent.length > 0) {
-      return `This run may be one of ${absent.map(({ name }) => name).join(', ')}, which is not connected. It shows here when it is.`;
-    }
-    const { state } = core;
-    switch (state.word) {
-      case 'untrusted':
-        return 'This workspace is not trusted, so nothing is started here. Trust it with "Orchestrator: Manage Trust".';
-      case 'off':
-      case 'starting':
-        return this._runId === undefined ? undefined : 'Starting…';
-      case 'inUse':
-        return 'Another window serves the sessions of this workspace. Close it, or use "Orchestrator: Take Over State From Other Window".';
-      case 'broken':
-        return state.error.message;
-      case 'ready':
-        return this._runId !== undefined && run === undefined
-          ? 'This run is no longer in the history.'
-          : undefined;
-    }
+    if (hasStory(run)) this.openStory(run);
   }
 
   private currentRun(): Run | undefined {
@@ -235,6 +222,7 @@ export class RunPanelController implements Disposable {
       cwd: run.request.cwd ?? terminal?.cwd ?? session?.cwd ?? '',
       home: this.options.home,
       notice: noticeOf(run),
+      hasLog: orchestrator?.events.read !== undefined,
       containerTask: orchestrator === undefined ? undefined : toContainerTaskView(run, orchestrator),
     });
   }
@@ -280,81 +268,83 @@ export class RunPanelController implements Disposable {
 
   private async handle(message: PanelMessage): Promise<void> {
     const { actions } = this.options;
-    const runId = this._runId;
     switch (message.type) {
       case 'ready':
         this.isReady = true;
+        this.beat ??= setInterval(() => this.post({ type: 'beat' }), beatMs);
         this.sendSnapshot();
         return;
       case 'run': {
-        const { task, sessionId } = message;
-        // The one that the box names: that of the run above it.
-        const engine = this.currentRun()?.request.engine;
-        const run = await actions.startRun({ task, sessionId, engine });
+        const { task, sessionId, choices = {} } = message;
+        const run = await actions.startRun({ task, sessionId, choices });
         this.show(run.id);
         return;
       }
-      case 'abort':
-        await actions.abortRun(message.runId);
-        return;
       case 'retry': {
         const run = await actions.retryRun(message.runId, message.fromStep);
         this.show(run.id);
         return;
       }
-      case 'openRun':
-        actions.openRun(message.runId);
-        return;
-      case 'openTerminal':
-        await actions.openTerminal(message.terminalId);
-        return;
-      case 'copyOutput':
-        if (runId !== undefined) await actions.copyOutput(runId, message.step);
-        return;
-      case 'openOutput':
-        if (runId !== undefined) await actions.openOutput(runId, message.step);
-        return;
-      case 'openTaskEntry':
-        if (runId !== undefined) await actions.openTaskEntry(runId, message.sequence);
-        return;
       case 'showStep':
         this.showStep(message.step, message.isOpen);
         return;
-      case 'openFile':
-        if (runId !== undefined) await actions.openFile(runId, message.path, message.line, message.column);
+      case 'connect':
+        await this.options.runOptions.connect(message.provider);
         return;
-      case 'openLink':
-        await actions.openLink(message.url);
+      case 'showAt':
+        this.showAt(message.at ?? undefined);
         return;
+      case 'showFrom':
+        if (message.from === null) this.story?.showAt(undefined);
+        else this.story?.showFrom(message.from);
+        return;
+      default:
+        await carryOut(actions, this._runId, message);
     }
   }
 
   private showStep(step: number, isOpen: boolean): void {
-    const known = this.streams.get(step);
-    if (!isOpen) {
-      known?.stop();
-      this.streams.delete(step);
-      return;
-    }
     const { orchestrator } = this;
-    const run = this.currentRun();
-    if (known !== undefined || orchestrator === undefined || run === undefined) return;
-    const stream = new StepOutputStream({
-      step,
-      read: (source, from, to) => readOutput(orchestrator, source, from, to),
-      post: (message) => this.send(message),
-    });
-    this.streams.set(step, stream);
-    this.feed(stream, run, step);
+    const run = this.past?.run ?? this.currentRun();
+    if (!isOpen) this.streams.close(step);
+    else if (orchestrator !== undefined && run !== undefined) this.streams.open(orchestrator, run, step);
   }
 
-  private feed(stream: StepOutputStream, run: Run, index: number): void {
-    const step = run.steps.find((candidate) => candidate.index === index);
-    if (step === undefined) return;
-    stream.update(outputSourceOf(run, step), step.status !== 'running' && step.status !== 'pending');
-    stream.settled().catch((error: unknown) => {
-      this.options.logger.warn(`the output of step ${index} could not be read`, error);
+  private openStory(run: Run): void {
+    const { events } = this.orchestrator ?? {};
+    if (this.story !== undefined || events?.read === undefined) return;
+    this.story = new RunStory({
+      run,
+      read: events.read.bind(events),
+      post: (message) => this.send(message),
+      postRun: (past) => this.sendPast(past),
     });
+    this.feedStory();
+  }
+
+  private feedStory(): void {
+    this.story?.update();
+    this.story?.settled().catch((error: unknown) => {
+      this.options.logger.warn('the events of a run could not be read', error);
+    });
+  }
+
+  private showAt(at: number | undefined): void {
+    const run = this.currentRun();
+    if (run === undefined) return;
+    // A run that is told by its output has no story until it is stepped through.
+    this.openStory(run);
+    this.story?.showAt(at);
+  }
+
+  private sendPast(past: PastRun | undefined): void {
+    const wasPast = this.past !== undefined;
+    this.past = past;
+    // Output of steps is shown as far as it was then: the page asks for it anew.
+    if (past !== undefined || wasPast) this.streams.stop();
+    if (past === undefined && wasPast) this.sendRun();
+    // Its clock stands where the run stood, so that durations are those of then.
+    if (past !== undefined) this.post({ type: 'run', now: past.time, run: this.view(past.run), at: past.at });
   }
 
   private openTaskLog(run: Run): void {
@@ -378,8 +368,18 @@ export class RunPanelController implements Disposable {
   private stopStreams(): void {
     this.taskLog?.stop();
     this.taskLog = undefined;
-    for (const stream of this.streams.values()) stream.stop();
-    this.streams.clear();
+    this.story?.stop();
+    this.story = undefined;
+    this.past = undefined;
+    this.streams.stop();
+  }
+
+  /** Nobody sees it: it costs nothing. */
+  private sleep(): void {
+    this.isReady = false;
+    clearInterval(this.beat);
+    this.beat = undefined;
+    this.stopStreams();
   }
 }
 

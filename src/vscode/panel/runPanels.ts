@@ -7,13 +7,17 @@ import type { RemotePlaces } from '../remote/remotePlaces.ts';
 import { panelViewType, viewIds } from '../contributions/ids.ts';
 import type { OpenRunPanel } from '../layout/windowFile.ts';
 import { webviewHtml, webviewRoot } from './html.ts';
-import { type PanelActions, type PanelSurface, RunPanelController } from './runPanelController.ts';
+import type { RunOptionsSource } from './runOptions.ts';
+import type { PanelActions } from './panelRequests.ts';
+import { type PanelSurface, RunPanelController } from './runPanelController.ts';
 
 export interface RunPanelsOptions {
   readonly extensionUri: vscode.Uri;
   readonly core: CoreService;
   readonly remotes: RemotePlaces;
   readonly actions: PanelActions;
+  /** What the task box offers. */
+  readonly runOptions: RunOptionsSource;
   readonly logger: Logger;
   readonly home: string;
   readonly onDidShowRun: (runId: string) => void;
@@ -169,7 +173,7 @@ export class RunPanels implements Disposable, vscode.WebviewPanelSerializer, vsc
   }
 
   private createController(surface: PanelSurface, runId: string | undefined): RunPanelController {
-    const { core, remotes, actions, logger, home, onDidShowRun } = this.options;
+    const { core, remotes, actions, runOptions, logger, home, onDidShowRun } = this.options;
     const noteShown = (shownId: string): void => {
       onDidShowRun(shownId);
       this.layoutChanged.fire();
@@ -180,6 +184,7 @@ export class RunPanels implements Disposable, vscode.WebviewPanelSerializer, vsc
         core,
         remotes,
         actions,
+        runOptions,
         logger,
         home,
         onDidShowRun: noteShown,

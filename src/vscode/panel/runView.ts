@@ -1,5 +1,6 @@
 import { failureOf } from '../../core/containerTasks/taskFailures.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
+import { codingAgentOf } from '../../core/runs/codingAgents.ts';
 import { agentNameOf, type Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
 import type {
@@ -23,12 +24,20 @@ export interface RunViewInput {
   /** Why steps are told apart without marks. */
   readonly notice: string | undefined;
   readonly containerTask: ContainerTaskView | undefined;
+  /** Its events can be read. */
+  readonly hasLog: boolean;
+}
+
+/** A model or a coding agent carries it out: its events tell what it says and does, where they can be read. */
+export function hasStory({ request }: Pick<Run, 'request'>): boolean {
+  return request.engine === 'model' || codingAgentOf(request) !== undefined;
 }
 
 /** A run as the panel shows it. */
 export function toRunView(input: RunViewInput): RunView {
-  const { run, sessionName, shell, cwd, home, notice, containerTask } = input;
-  const { startedAt, endedAt, error } = run;
+  const { run, sessionName, shell, cwd, home, notice, containerTask, hasLog } = input;
+  const { startedAt, endedAt, error, usage } = run;
+  const { tools } = run.request;
   const isOfTask = run.request.containerTaskId !== undefined;
   const { engine = isOfTask ? 'container task' : 'shell' } = run.request;
   return {
@@ -41,7 +50,7 @@ export function toRunView(input: RunViewInput): RunView {
     engine,
     // An agent has one of its own, or none; a container task has a program.
     shell:
-      agentNameOf(run.request) === undefined && !isOfTask
+      agentNameOf(run.request) === undefined && !isOfTask && !hasStory(run) && engine !== 'container'
         ? baseName(shell ?? run.request.shell ?? 'default shell')
         : '',
     cwd: shortPath(cwd, home),
@@ -52,6 +61,12 @@ export function toRunView(input: RunViewInput): RunView {
     ...(notice === undefined ? {} : { notice }),
     ...(error === undefined ? {} : { error: error.message }),
     ...(containerTask === undefined ? {} : { containerTask }),
+    hasStory: hasLog && hasStory(run),
+    canReplay: hasLog && !isOfTask,
+    ...(usage === undefined ? {} : { usage }),
+    ...(tools?.mode === 'custom'
+      ? { tools: { providers: [...(tools.providers ?? [])], tools: [...(tools.tools ?? [])] } }
+      : {}),
   };
 }
 
@@ -107,6 +122,7 @@ export function toHistoryEntry(run: Run, sessionName: string): HistoryEntry {
     createdAt: run.createdAt,
     ...(durationMs === undefined ? {} : { durationMs }),
     sessionName,
+    engine: run.request.engine ?? (run.request.containerTaskId === undefined ? 'shell' : 'container task'),
   };
 }
 

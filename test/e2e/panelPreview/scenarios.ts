@@ -30,6 +30,7 @@ export function history(now: number): HistoryEntry[] {
     status,
     createdAt: now - ago,
     sessionName: id === 'h3' ? 'docs' : 'api-refactor',
+    engine: id === 'h2' ? 'claude-code' : 'shell',
     ...(durationMs === undefined ? {} : { durationMs }),
   });
   return [
@@ -66,6 +67,8 @@ export function run(now: number, more: Partial<RunView> = {}): RunView {
     sessionName: 'api-refactor',
     engine: 'shell',
     shell: 'bash',
+    hasStory: false,
+    canReplay: true,
     cwd: '/home/mira/srv/api',
     createdAt: now - 103_000,
     startedAt: now - 102_000,
@@ -136,6 +139,78 @@ export function output(
     ...more,
   };
 }
+
+/** What the task box offers, with every kind of engine and provider. */
+export const options: HostMessage = {
+  type: 'options',
+  options: {
+    engines: [
+      {
+        id: 'shell',
+        title: 'Shell',
+        description: 'Commands, one a line',
+        takesSentence: false,
+        uses: ['limits'],
+      },
+      {
+        id: 'container',
+        title: 'Container',
+        description: 'In a container',
+        takesSentence: false,
+        uses: ['limits'],
+      },
+      {
+        id: 'model',
+        title: 'Model',
+        description: 'A language model with tools',
+        takesSentence: true,
+        uses: ['model', 'limits', 'tools', 'code'],
+      },
+      {
+        id: 'claude-code',
+        title: 'Claude Code',
+        description: 'A coding agent',
+        takesSentence: true,
+        uses: ['limits'],
+      },
+      {
+        id: 'agent:planner',
+        title: 'planner',
+        description: 'A registered agent',
+        takesSentence: true,
+        uses: ['limits'],
+      },
+    ],
+    models: [{ provider: 'openai', providerName: 'OpenAI', model: 'o4-mini', title: 'o4-mini' }],
+    toolProviders: [
+      {
+        provider: 'gmail',
+        displayName: 'Gmail',
+        isAuthorized: true,
+        isConfigured: true,
+        tools: [
+          { name: 'gmail_send_email', description: 'Sends a message' },
+          { name: 'gmail_search', description: 'Searches messages' },
+        ],
+      },
+      {
+        provider: 'slack',
+        displayName: 'Slack',
+        isAuthorized: true,
+        isConfigured: true,
+        tools: [
+          { name: 'slack_post_message', description: 'Posts a message' },
+          { name: 'slack_search_messages', description: 'Searches messages' },
+        ],
+      },
+      { provider: 'jira', displayName: 'Jira', isAuthorized: false, isConfigured: true, tools: [] },
+    ],
+    backends: [
+      { id: 'local', title: 'This window', description: '' },
+      { id: 'lab', title: 'Lab', description: 'https://lab.example.org' },
+    ],
+  },
+};
 
 export function snapshot(
   now: number,

@@ -17,6 +17,7 @@ const fakeHostJs = `
 window.posted = [];
 window.violations = [];
 document.addEventListener('securitypolicyviolation', (e) => window.violations.push(e.violatedDirective + ' ' + (e.blockedURI || '') + ' ' + e.sourceFile + ':' + e.lineNumber + ' ' + e.sample));
+setInterval(() => { if (!window.isSilent) window.postMessage({ type: 'beat' }); }, 300);
 window.acquireVsCodeApi = () => ({
   postMessage: (message) => window.posted.push(structuredClone(message)),
   getState: () => JSON.parse(sessionStorage.getItem('state') ?? 'null') ?? undefined,

@@ -6,6 +6,7 @@ import { firstLineOf, furtherLines, plural } from '../model/format.ts';
 import { finishedSteps, isActive, showsSteps, statusWord } from '../model/panelState.ts';
 import type { PanelState } from '../model/panelState.ts';
 import { durationOf } from './duration.ts';
+import { exportMenu } from './exportMenu.ts';
 import { isMac, LightElement } from './lightElement.ts';
 import { statusIcon } from './statusIcon.ts';
 
@@ -15,11 +16,13 @@ export class HeaderElement extends LightElement {
     controller: { attribute: false },
     panel: { attribute: false },
     isHistoryOpen: { attribute: false },
+    isReplayOpen: { attribute: false },
     isConfirming: { state: true },
   };
   declare controller: Controller;
   declare panel: PanelState;
   declare isHistoryOpen: boolean;
+  declare isReplayOpen: boolean;
   declare private isConfirming: boolean;
 
   constructor() {
@@ -78,6 +81,8 @@ export class HeaderElement extends LightElement {
           <span class="title-actions">
             ${showsSteps(run) ? this.iconButton('search', `Find in Output (${isMac ? '⌘F' : 'Ctrl+F'})`, 'find') : nothing}
             ${this.iconButton('history', this.isHistoryOpen ? 'Show This Run' : 'Show Earlier Runs', 'history', this.isHistoryOpen)}
+            ${run.canReplay ? this.iconButton('debug-rerun', this.isReplayOpen ? 'Show the Run as It Is' : 'Step Through the Run', 'replay', this.isReplayOpen) : nothing}
+            ${exportMenu(run.id, this.controller)}
             ${this.isConfirming ? this.renderConfirm() : this.renderAction(run)}
           </span>
         </div>
@@ -96,6 +101,7 @@ export class HeaderElement extends LightElement {
   /** Of a container task its errors count: it is one step. */
   private renderDone(run: RunView): TemplateResult | typeof nothing {
     const { containerTask: task } = run;
+    if (task === undefined && run.hasStory && run.steps.length < 2) return nothing;
     if (task === undefined)
       return html`<span class="fact steps-done">${finishedSteps(run)}/${plural(run.steps.length, 'step')}</span>`;
     return task.errors === 0

@@ -25,15 +25,22 @@ export class HistoryElement extends LightElement {
     panel: { attribute: false },
     query: { state: true },
     limit: { state: true },
+    status: { state: true },
+    engine: { state: true },
   };
   declare controller: Controller;
   declare panel: PanelState;
   declare private query: string;
   declare private limit: number;
+  /** Empty: any. */
+  declare private status: string;
+  declare private engine: string;
 
   constructor() {
     super();
     this.query = '';
+    this.status = '';
+    this.engine = '';
     this.limit = pageSize;
   }
 
@@ -42,8 +49,14 @@ export class HistoryElement extends LightElement {
     if (history.length === 0) return this.renderEmpty();
     const query = this.query.trim().toLowerCase();
     const found = history
+      .filter(
+        ({ status, engine }) =>
+          (this.status === '' || status === this.status) && (this.engine === '' || engine === this.engine),
+      )
       .filter((entry) =>
-        `${entry.task}\n${entry.sessionName}\n${statusWord(entry.status)}`.toLowerCase().includes(query),
+        `${entry.task}\n${entry.sessionName}\n${entry.engine}\n${statusWord(entry.status)}`
+          .toLowerCase()
+          .includes(query),
       )
       .sort((a, b) => b.createdAt - a.createdAt);
     return html`<section class="history" aria-labelledby="history-title">
@@ -61,17 +74,42 @@ export class HistoryElement extends LightElement {
             this.limit = pageSize;
           }}
         />
+        ${this.renderFilter('Status', this.status, [...new Set(history.map(({ status }) => status))], (value) => (this.status = value))}
+        ${this.renderFilter('Engine', this.engine, [...new Set(history.map(({ engine }) => engine))], (value) => (this.engine = value))}
       </div>
-      ${found.length === 0 ? html`<p class="hint" role="status">No run matches “${this.query.trim()}”.</p>` : this.renderDays(found)}
+      ${found.length === 0 ? html`<p class="hint" role="status">No run matches${this.query.trim() === '' ? '' : html` “${this.query.trim()}”`}.</p>` : this.renderDays(found)}
     </section>`;
+  }
+
+  private renderFilter(
+    label: string,
+    chosen: string,
+    values: readonly string[],
+    choose: (value: string) => void,
+  ): TemplateResult | typeof nothing {
+    if (values.length < 2 && chosen === '') return nothing;
+    return html`<select
+      class="field"
+      aria-label=${`${label} of the runs`}
+      @change=${(event: Event) => choose((event.target as HTMLSelectElement).value)}
+    >
+      <option value="" ?selected=${chosen === ''}>Any ${label.toLowerCase()}</option>
+      ${values
+        .toSorted()
+        .map(
+          (value) =>
+            html`<option value=${value} ?selected=${value === chosen}>${value.replace('_', ' ')}</option>`,
+        )}
+    </select>`;
   }
 
   private renderEmpty(): TemplateResult {
     return html`<section class="welcome">
       <h2>No runs yet</h2>
       <p>
-        Write commands below, one a line. Each becomes a step with its own output, exit code and time. They go on when
-        this panel, or the whole window, is closed.
+        Write commands below, one a line: each becomes a step with its own output, exit code and time. Or choose a
+        model or an agent as the engine, and say what is to be done. Runs go on when this panel, or the whole window, is
+        closed.
       </p>
     </section>`;
   }

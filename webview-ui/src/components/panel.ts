@@ -8,7 +8,9 @@ import type { PanelState } from '../model/panelState.ts';
 import type { FindBarElement } from './findBar.ts';
 import type { HeaderElement } from './header.ts';
 import { isCommandKey, isTextField, LightElement } from './lightElement.ts';
+import { replayBar } from './replayBar.ts';
 import type { StepsElement } from './steps.ts';
+import type { StoryElement } from './story.ts';
 import type { TaskBoxElement } from './taskBox.ts';
 
 /** While output streams, the find box counts again this often. */
@@ -20,6 +22,7 @@ export class PanelElement extends LightElement implements PanelListener {
     panel: { state: true },
     isFindOpen: { state: true },
     isHistoryOpen: { state: true },
+    isReplayOpen: { state: true },
     found: { state: true },
     match: { state: true },
     said: { state: true },
@@ -28,6 +31,7 @@ export class PanelElement extends LightElement implements PanelListener {
   declare private panel: PanelState;
   declare private isFindOpen: boolean;
   declare private isHistoryOpen: boolean;
+  declare private isReplayOpen: boolean;
   declare private found: readonly Match[];
   declare private match: number;
   declare private said: string;
@@ -37,6 +41,7 @@ export class PanelElement extends LightElement implements PanelListener {
     this.controller = controller;
     this.panel = controller.state;
     this.isFindOpen = false;
+    this.isReplayOpen = false;
     this.isHistoryOpen = controller.saved.isHistoryOpen ?? false;
     this.found = [];
     this.match = 0;
@@ -52,6 +57,7 @@ export class PanelElement extends LightElement implements PanelListener {
   onState(state: PanelState): void {
     if (state.run?.id !== this.panel.run?.id) {
       this.isHistoryOpen = this.panel.isReady ? false : this.isHistoryOpen;
+      this.isReplayOpen = false;
       this.closeFind(false);
     }
     const isFirst = !this.panel.isReady && state.isReady;
@@ -92,7 +98,7 @@ export class PanelElement extends LightElement implements PanelListener {
     const showsHistory = panel.run === null || this.isHistoryOpen;
     return html`<div class="panel">
       ${this.renderBanner()}
-      <ow-header .controller=${controller} .panel=${panel} .isHistoryOpen=${this.isHistoryOpen}></ow-header>
+      <ow-header .controller=${controller} .panel=${panel} .isHistoryOpen=${this.isHistoryOpen} .isReplayOpen=${this.isReplayOpen}></ow-header>
       <main class="main"><div class="stage">
         ${
           showsHistory
@@ -115,11 +121,21 @@ export class PanelElement extends LightElement implements PanelListener {
       ${
         showsHistory
           ? nothing
-          : html`<ow-timeline
-            .run=${panel.run}
-            .clockOffset=${panel.clockOffset}
-            @ow-step=${(event: CustomEvent<number>) => this.steps?.focusStep(event.detail)}
-          ></ow-timeline>`
+          : html`${
+              panel.run.hasStory
+                ? html`<ow-story-timeline
+                  .digest=${controller.story.digest}
+                  .run=${panel.run}
+                  .clockOffset=${panel.clockOffset}
+                  @ow-event=${(event: CustomEvent<number>) => this.story?.reveal(event.detail)}
+                ></ow-story-timeline>`
+                : html`<ow-timeline
+                  .run=${panel.run}
+                  .clockOffset=${panel.clockOffset}
+                  @ow-step=${(event: CustomEvent<number>) => this.steps?.focusStep(event.detail)}
+                ></ow-timeline>`
+            }
+            ${this.isReplayOpen ? replayBar(controller, panel) : nothing}`
       }
       </main>
       <ow-task-box .controller=${controller} .panel=${panel}></ow-task-box>
@@ -127,8 +143,19 @@ export class PanelElement extends LightElement implements PanelListener {
     </div>`;
   }
 
+  onStory(): void {
+    this.story?.requestPaint();
+    this.requestUpdate();
+  }
+
+  private get story(): StoryElement | null {
+    return this.querySelector<StoryElement>('ow-story');
+  }
+
   private renderRun(): TemplateResult {
     const { panel, controller } = this;
+    if (panel.run?.hasStory === true)
+      return html`<ow-story .controller=${controller} .panel=${panel}></ow-story>`;
     const steps = html`<ow-steps .controller=${controller} .panel=${panel}></ow-steps>`;
     if (panel.run?.containerTask === undefined) return steps;
     return html`<div class="task-stage">
@@ -155,11 +182,24 @@ export class PanelElement extends LightElement implements PanelListener {
     else if (name === 'history') {
       this.isHistoryOpen = !this.isHistoryOpen;
       this.controller.save({ isHistoryOpen: this.isHistoryOpen });
-    }
+    } else if (name === 'replay') this.toggleReplay();
+  }
+
+  /** From now on the run as it was after an event; closed, as it is. */
+  private toggleReplay(): void {
+    this.isReplayOpen = !this.isReplayOpen;
+    this.isHistoryOpen = false;
+    if (this.isReplayOpen) {
+      // A run whose output tells all has no count of its events until it is asked for.
+      this.controller.post({ type: 'showAt', at: null });
+      void this.updateComplete.then(() => this.querySelector<HTMLElement>('.replay input')?.focus());
+    } else if (this.panel.at !== undefined) this.controller.post({ type: 'showAt', at: null });
   }
 
   private leaveTaskBox(): void {
-    const steps = this.querySelector<HTMLElement>('.step-toggle[tabindex="0"], .run-entry');
+    const steps = this.querySelector<HTMLElement>(
+      '.step-toggle[tabindex="0"], .entry-toggle[tabindex="0"], .run-entry',
+    );
     if (steps === null) (document.activeElement as HTMLElement | null)?.blur();
     else steps.focus({ preventScroll: true });
   }
@@ -174,7 +214,7 @@ export class PanelElement extends LightElement implements PanelListener {
       this.querySelector<HeaderElement>('ow-header')?.abort();
     } else if (event.key === 'Escape' && this.isFindOpen && !isTextField(event)) this.closeFind(true);
     else {
-      if (!this.isHistoryOpen) this.steps?.onKey(event);
+      if (!this.isHistoryOpen) (this.story ?? this.steps)?.onKey(event);
       return;
     }
     event.preventDefault();

@@ -1,13 +1,20 @@
 import { html, nothing } from 'lit';
+import type { TemplateResult } from 'lit';
 import type { VscodeSingleSelect } from '@vscode-elements/elements/dist/vscode-single-select/vscode-single-select.js';
 import type { VscodeTextarea } from '@vscode-elements/elements/dist/vscode-textarea/vscode-textarea.js';
+import type { EngineOption, RunChoices } from '../../../src/protocol/runOptions.ts';
 import type { Controller } from '../controller.ts';
+import { allTools, chosenEngine, requestChoices, taskProblem, toolScope } from '../model/choices.ts';
+import type { TaskProblem } from '../model/choices.ts';
 import type { PanelState } from '../model/panelState.ts';
+import type { SavedState } from '../model/savedState.ts';
 import { TaskHistory } from '../model/taskHistory.ts';
+import { growField } from './growField.ts';
 import { isCommandKey, isMac, LightElement } from './lightElement.ts';
+import { overrideCount, overridesForm } from './overrides.ts';
+import { problemLine } from './problemLine.ts';
+import { toolPicker } from './toolPicker.ts';
 
-const maxTaskChars = 100_000;
-const maxRows = 8;
 /** The choice that lets the host make a session. */
 const newSession = '';
 
@@ -17,12 +24,17 @@ export class TaskBoxElement extends LightElement {
     controller: { attribute: false },
     panel: { attribute: false },
     error: { state: true },
+    opened: { state: true },
   };
   declare controller: Controller;
   declare panel: PanelState;
-  declare private error: string | undefined;
+  declare private error: TaskProblem | undefined;
+  /** What is folded open below the text. */
+  declare private opened: 'tools' | 'overrides' | undefined;
   private readonly history = new TaskHistory();
   private sessionId: string | undefined;
+  /** Chosen here since; until then it is that of the run above. */
+  private engineId: string | undefined;
   private offered: string | undefined;
   /** What was handed over: once its run is shown, the box is empty again. */
   private sent:
@@ -89,12 +101,30 @@ export class TaskBoxElement extends LightElement {
     );
   }
 
+  private get engine(): EngineOption | undefined {
+    const { options, run } = this.panel;
+    if (options === undefined) return undefined;
+    return chosenEngine(options, [this.engineId, run?.engine, this.controller.saved.choices?.engine]);
+  }
+
+  /** Why the task cannot be run now; undefined where it can. */
+  private get obstacle(): string | undefined {
+    const { isConnected, connectionMessage, blocked, options } = this.panel;
+    const { engine } = this;
+    if (!isConnected) return connectionMessage ?? 'The core does not answer.';
+    if (blocked !== undefined) return blocked;
+    if (options === undefined) return 'Engines and tools are being loaded.';
+    if (engine?.uses.includes('tools') === true && options.isLoading !== undefined) return options.isLoading;
+    return engine?.problem;
+  }
+
   protected override render(): unknown {
-    const { sessions, problem, run, isConnected, blocked } = this.panel;
-    const message = this.error ?? problem?.message;
-    const isTaskInvalid = this.error !== undefined || problem?.field === 'task';
-    const chosen = this.chosenSession;
-    const isAgent = run?.engine.startsWith('agent:') === true;
+    const { problem } = this.panel;
+    const { engine, obstacle } = this;
+    const message = this.error?.message ?? problem?.message;
+    const isTaskInvalid = this.error?.field === 'task' || problem?.field === 'task';
+    const isSentence = engine?.takesSentence === true;
+    const what = engine?.id.startsWith('agent:') === true ? 'What the agent is to do' : 'What is to be done';
     return html`<form
       class="task-box"
       aria-label="New task"
@@ -103,47 +133,22 @@ export class TaskBoxElement extends LightElement {
     >
       <vscode-textarea
         class="task"
-        .label=${isAgent ? 'Task: what the agent is to do' : 'Task: commands, one a line'}
-        placeholder=${isAgent ? 'What the agent is to do' : 'Commands, one a line: each becomes a step'}
+        .label=${isSentence ? `Task: ${what.toLowerCase()}` : 'Task: commands, one a line'}
+        placeholder=${isSentence ? what : 'Commands, one a line: each becomes a step'}
         rows="1"
         ?invalid=${isTaskInvalid}
         @input=${() => this.onInput()}
       ></vscode-textarea>
-      ${
-        message === undefined
-          ? nothing
-          : html`<div class="problem" id="task-problem">
-            <span class="codicon codicon-error" aria-hidden="true"></span><span dir="auto">${message}</span>
-          </div>`
-      }
+      ${problemLine(message)}
+      ${this.renderOpened(engine)}
       <div class="task-row">
-        <span class="task-choice"><span class="task-label">Engine</span> ${isAgent ? run.engine : 'shell'}</span>
-        <span class="task-choice">
-          <span class="task-label" aria-hidden="true">Session</span>
-          <vscode-single-select
-            class="session"
-            .label=${'Session'}
-            position="above"
-            ?invalid=${problem?.field === 'session'}
-            @change=${(event: Event) => this.choose((event.target as VscodeSingleSelect).value)}
-          >
-            ${sessions.map(
-              (session) =>
-                html`<vscode-option value=${session.id} description=${session.cwd} ?selected=${session.id === chosen}
-                  >${session.name}</vscode-option
-                >`,
-            )}
-            <vscode-option value=${newSession} description="Made for this task" ?selected=${chosen === newSession}
-              >New session</vscode-option
-            >
-          </vscode-single-select>
-        </span>
+        ${this.renderEngine(engine)} ${this.renderSession()} ${this.renderTools(engine)} ${this.renderOverrides(engine)}
         <span class="task-end">
           <span class="task-hint" aria-hidden="true">${isMac ? '⌘↵' : 'Ctrl+Enter'}</span>
           <vscode-button
             class="run"
-            ?disabled=${!isConnected || blocked !== undefined}
-            title=${blocked ?? `Run the task (${isMac ? 'Cmd' : 'Ctrl'}+Enter)`}
+            ?disabled=${obstacle !== undefined}
+            title=${obstacle ?? `Run the task (${isMac ? 'Cmd' : 'Ctrl'}+Enter)`}
             @click=${() => this.run()}
           >
             <span slot="content-before" class="codicon codicon-play" aria-hidden="true"></span>Run
@@ -153,14 +158,136 @@ export class TaskBoxElement extends LightElement {
     </form>`;
   }
 
+  private renderEngine(engine: EngineOption | undefined): TemplateResult {
+    const engines = this.panel.options?.engines ?? [];
+    return html`<span class="task-choice">
+      <span class="task-label" aria-hidden="true">Engine</span>
+      <vscode-single-select
+        class="engine"
+        .label=${'Engine'}
+        position="above"
+        @change=${(event: Event) => this.chooseEngine((event.target as VscodeSingleSelect).value)}
+      >
+        ${engines.map(
+          ({ id, title, description, problem }) =>
+            html`<vscode-option value=${id} description=${problem ?? description} ?selected=${id === engine?.id}
+              >${title}</vscode-option
+            >`,
+        )}
+      </vscode-single-select>
+    </span>`;
+  }
+
+  private renderSession(): TemplateResult {
+    const { sessions, problem } = this.panel;
+    const chosen = this.chosenSession;
+    return html`<span class="task-choice">
+      <span class="task-label" aria-hidden="true">Session</span>
+      <vscode-single-select
+        class="session"
+        .label=${'Session'}
+        position="above"
+        ?invalid=${problem?.field === 'session'}
+        @change=${(event: Event) => this.choose((event.target as VscodeSingleSelect).value)}
+      >
+        ${sessions.map(
+          (session) =>
+            html`<vscode-option value=${session.id} description=${session.cwd} ?selected=${session.id === chosen}
+              >${session.name}</vscode-option
+            >`,
+        )}
+        <vscode-option value=${newSession} description="Made for this task" ?selected=${chosen === newSession}
+          >New session</vscode-option
+        >
+      </vscode-single-select>
+    </span>`;
+  }
+
+  private renderTools(engine: EngineOption | undefined): TemplateResult | typeof nothing {
+    const { options, problem } = this.panel;
+    if (engine?.uses.includes('tools') !== true || options === undefined) return nothing;
+    const selection = this.controller.saved.tools ?? allTools;
+    const isInvalid = this.error?.field === 'tools' || problem?.field === 'tools';
+    return this.foldButton(
+      'tools',
+      'tools',
+      `Tools: ${toolScope(selection, options.toolProviders)}`,
+      isInvalid,
+    );
+  }
+
+  private renderOverrides(engine: EngineOption | undefined): TemplateResult | typeof nothing {
+    if (engine === undefined) return nothing;
+    const count = overrideCount(engine, this.controller.saved.choices ?? {});
+    return this.foldButton(
+      'overrides',
+      'settings-gear',
+      count === 0 ? 'Options' : `Options: ${count} set`,
+      false,
+    );
+  }
+
+  private foldButton(
+    part: 'tools' | 'overrides',
+    icon: string,
+    label: string,
+    isInvalid: boolean,
+  ): TemplateResult {
+    const isOpen = this.opened === part;
+    return html`<button
+      type="button"
+      class="fold-button ${isInvalid ? 'is-invalid' : ''}"
+      aria-expanded=${String(isOpen)}
+      aria-controls=${isOpen ? `task-${part}` : nothing}
+      title=${label}
+      @click=${() => (this.opened = isOpen ? undefined : part)}
+    >
+      <span class="codicon codicon-${icon}" aria-hidden="true"></span><bdi class="fold-label">${label}</bdi>
+    </button>`;
+  }
+
+  private renderOpened(engine: EngineOption | undefined): TemplateResult | typeof nothing {
+    const { options } = this.panel;
+    const { saved } = this.controller;
+    if (engine === undefined || options === undefined || this.opened === undefined) return nothing;
+    if (this.opened === 'tools') {
+      if (!engine.uses.includes('tools')) return nothing;
+      return html`<div id="task-tools">${toolPicker({
+        providers: options.toolProviders,
+        selection: saved.tools ?? allTools,
+        change: ({ mode, tools }) => this.keep({ tools: { mode, tools: [...tools] } }),
+        connect: (provider) => this.controller.post({ type: 'connect', provider }),
+      })}</div>`;
+    }
+    const choices = saved.choices ?? {};
+    return html`<div id="task-overrides">${overridesForm({
+      engine,
+      options,
+      choices,
+      change: (part) => this.keep({ choices: { ...choices, ...part } }),
+    })}</div>`;
+  }
+
+  private keep(part: Pick<SavedState, 'tools' | 'choices'>): void {
+    this.controller.save(part);
+    this.error = undefined;
+    this.controller.clearProblem();
+    this.requestUpdate();
+  }
+
+  private chooseEngine(engine: string): void {
+    this.engineId = engine;
+    this.keep({ choices: { ...this.controller.saved.choices, engine } });
+  }
+
   protected override updated(): void {
     const { error } = this;
     const { problem } = this.panel;
     void this.area.updateComplete.then(() => {
       // The field is inside another component, which does not pass these on.
       const field = this.area.wrappedElement;
-      const message = error ?? (problem?.field === 'session' ? undefined : problem?.message);
-      const isInvalid = error !== undefined || problem?.field === 'task';
+      const message = error?.message ?? (problem?.field === 'session' ? undefined : problem?.message);
+      const isInvalid = error?.field === 'task' || problem?.field === 'task';
       field.setAttribute('aria-invalid', String(isInvalid));
       field.setAttribute('aria-description', message ?? '');
       field.dir = 'auto';
@@ -185,41 +312,45 @@ export class TaskBoxElement extends LightElement {
     this.grow();
   }
 
-  /** As high as its text, up to a few lines. */
   private grow(): void {
-    const field = this.area.wrappedElement;
-    field.style.height = 'auto';
-    const style = getComputedStyle(field);
-    const lineHeight = Number.parseFloat(style.lineHeight) || 18;
-    const frame = field.offsetHeight - field.clientHeight;
-    const padding = Number.parseFloat(style.paddingTop) + Number.parseFloat(style.paddingBottom);
-    const height = Math.min(field.scrollHeight, maxRows * lineHeight + padding) + frame;
-    field.style.height = `${height}px`;
-    field.style.overflowY = field.scrollHeight + frame > height + 1 ? 'auto' : 'hidden';
+    growField(this.area.wrappedElement);
   }
 
   private run(): void {
     const task = this.area.value;
-    const { isConnected, blocked } = this.panel;
+    const { isConnected, options, run, problem } = this.panel;
+    const { engine, obstacle } = this;
     if (!isConnected) return;
-    if (blocked !== undefined) {
-      // The banner shows it; it is said again to those who do not see it.
-      this.dispatchEvent(new CustomEvent('ow-say', { detail: blocked, bubbles: true }));
+    if (obstacle !== undefined || engine === undefined) {
+      // The button shows it; it is said again to those who do not see it.
+      this.say(obstacle ?? 'Engines and tools are being loaded.');
       return;
     }
-    if (task.trim() === '') this.error = 'Write a task first: commands, one a line.';
-    else if (task.length > maxTaskChars) this.error = 'The task is too long: at most 100,000 characters.';
-    else {
-      const sessionId = this.chosenSession;
-      this.error = undefined;
-      const { run, problem } = this.panel;
-      this.controller.clearProblem();
-      this.sent = { task, before: run?.id, problem };
-      this.controller.post({ type: 'run', task, ...(sessionId === newSession ? {} : { sessionId }) });
+    const selection = this.controller.saved.tools ?? allTools;
+    const providers = options?.toolProviders ?? [];
+    this.error = taskProblem(task, engine, selection, providers);
+    if (this.error !== undefined) {
+      this.say(this.error.message);
+      if (this.error.field === 'tools') this.opened = 'tools';
+      else this.focus();
       return;
     }
-    this.dispatchEvent(new CustomEvent('ow-say', { detail: this.error, bubbles: true }));
-    this.focus();
+    const sessionId = this.chosenSession;
+    const choices: RunChoices = requestChoices(
+      engine,
+      this.controller.saved.choices ?? {},
+      selection,
+      providers,
+    );
+    this.controller.clearProblem();
+    this.sent = { task, before: run?.id, problem };
+    this.opened = undefined;
+    const target = sessionId === newSession ? {} : { sessionId };
+    this.controller.post({ type: 'run', task, ...target, choices });
+  }
+
+  private say(text: string): void {
+    this.dispatchEvent(new CustomEvent('ow-say', { detail: text, bubbles: true }));
   }
 
   private onKey(event: KeyboardEvent): void {

@@ -100,3 +100,15 @@ export function firstLineOf(text: string): string {
       ?.trim() ?? ''
   );
 }
+
+/** 940 tokens, 12.4 k tokens, 1.2 M tokens. */
+export function formatTokens(tokens: number): string {
+  if (tokens < 1_000) return plural(tokens, 'token');
+  if (tokens < 999_500) return `${(tokens / 1_000).toFixed(tokens < 99_950 ? 1 : 0)} k tokens`;
+  return `${(tokens / 1_000_000).toFixed(1)} M tokens`;
+}
+
+/** US dollars; cents where there are any. */
+export function formatCost(dollars: number): string {
+  return `$${dollars.toFixed(dollars < 0.1 ? 4 : 2)}`;
+}

@@ -27,6 +27,8 @@ const run = (status: RunView['status'], steps: StepView[], id = 'r1'): RunView =
   shell: 'bash',
   cwd: '/',
   createdAt: 0,
+  hasStory: false,
+  canReplay: true,
   steps,
 });
 const snapshot = (view: RunView | null): StateMessage => ({

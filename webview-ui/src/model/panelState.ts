@@ -1,3 +1,4 @@
+import type { RunOptions } from '../../../src/protocol/runOptions.ts';
 import { taskLogLimit } from '../../../src/protocol/runPanel.ts';
 import type {
   HistoryEntry,
@@ -30,14 +31,18 @@ export interface PanelState {
   readonly taskLog: readonly TaskLogEntry[];
   /** How many came before these. */
   readonly taskLogOmitted: number;
+  /** The run is shown as it was after this event of it; undefined: as it is. */
+  readonly at: number | undefined;
+  /** What the task box offers; undefined until the host has said so. */
+  readonly options: RunOptions | undefined;
 }
 
 export interface Problem {
   readonly message: string;
-  readonly field: 'task' | 'session' | undefined;
+  readonly field: 'task' | 'session' | 'tools' | undefined;
 }
 
-export type StateMessage = Exclude<HostMessage, { type: 'output' }>;
+export type StateMessage = Exclude<HostMessage, { type: 'output' | 'story' | 'beat' }>;
 
 export const initialState: PanelState = {
   isReady: false,
@@ -53,6 +58,8 @@ export const initialState: PanelState = {
   overrides: new Map(),
   taskLog: [],
   taskLogOmitted: 0,
+  at: undefined,
+  options: undefined,
 };
 
 /** The state after a message of the host. `receivedAt` is this browser's time in milliseconds. */
@@ -75,10 +82,12 @@ export function reduce(state: PanelState, message: StateMessage, receivedAt: num
         taskLog: keepsRun(state, message.run) ? state.taskLog : [],
         taskLogOmitted: keepsRun(state, message.run) ? state.taskLogOmitted : 0,
         overrides: keepsRun(state, message.run) ? state.overrides : new Map(),
+        at: undefined,
       };
     case 'run':
       return {
         ...state,
+        at: message.at,
         clockOffset: message.now - receivedAt,
         run: message.run,
         problem: keepsRun(state, message.run) ? state.problem : undefined,
@@ -92,6 +101,8 @@ export function reduce(state: PanelState, message: StateMessage, receivedAt: num
       return { ...state, sessions: message.sessions };
     case 'problem':
       return { ...state, problem: { message: message.message, field: message.field } };
+    case 'options':
+      return { ...state, options: message.options };
     case 'connection':
       return { ...state, isConnected: message.isConnected, connectionMessage: message.message };
   }
@@ -112,6 +123,7 @@ function addToTaskLog(state: PanelState, message: Extract<HostMessage, { type: '
 
 /** A container task shows its own story; the step is there where its program prints into a terminal. */
 export function showsSteps(run: RunView): boolean {
+  if (run.hasStory) return false;
   return run.containerTask === undefined || run.steps.some((step) => step.terminalId !== undefined);
 }
 
@@ -138,7 +150,11 @@ export const hasStarted = (step: StepView): boolean => step.status !== 'pending'
 export function openSteps(state: PanelState): Set<number> {
   const { run, overrides } = state;
   const open = (run?.steps ?? []).filter(
-    (step) => hasStarted(step) && run !== null && (overrides.get(step.index) ?? opensItself(run, step)),
+    (step) =>
+      hasStarted(step) &&
+      run !== null &&
+      !run.hasStory &&
+      (overrides.get(step.index) ?? opensItself(run, step)),
   );
   return new Set(open.map((step) => step.index));
 }
@@ -173,7 +189,8 @@ export function announcements(before: PanelState, after: PanelState): string[] {
   }
   if (after.problem !== undefined && after.problem !== before.problem) said.push(after.problem.message);
   const { run } = after;
-  if (run === null || !before.isReady) return said;
+  // Who steps through the past reads it: nothing of it happens now.
+  if (run === null || !before.isReady || after.at !== undefined || before.at !== undefined) return said;
   const old = before.run?.id === run.id ? before.run : null;
   for (const step of run.steps) {
     const oldStatus = old?.steps.find((other) => other.index === step.index)?.status;

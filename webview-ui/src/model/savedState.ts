@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { runChoices } from '../../../src/protocol/runOptions.ts';
 
 /**
  * What survives a reload of the window. The host's serializer reads `runId`; the rest is the panel's own. The
@@ -12,6 +13,8 @@ const savedState = z.object({
   draft: z.optional(z.string()),
   sessionId: z.optional(z.string()),
   isHistoryOpen: z.optional(z.boolean()),
+  choices: z.optional(runChoices),
+  tools: z.optional(z.object({ mode: z.enum(['auto', 'custom']), tools: z.array(z.string()) })),
 });
 export type SavedState = z.infer<typeof savedState>;
 
