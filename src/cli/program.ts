@@ -6,6 +6,7 @@ import { type AddCommand, type CommandAction, type CommonOptions, duration } fro
 import type { HttpFlags } from './httpFlags.ts';
 import { addHttpOptions } from './httpOptions.ts';
 import { addTokenCommands } from './tokenCommands.ts';
+import { addToolCommands } from './toolCommands.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { ContainersFlags } from './commands/containersCall.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
@@ -105,6 +106,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   addHttpOptions(serveCommand);
 
   addTokenCommands(program, addCommonOptions, command);
+  addToolCommands(program, addCommonOptions, command);
 
   command<CommonOptions & RunFlags>(
     'run [command...]',
