@@ -7,6 +7,7 @@ import type { RunManager } from '../runs/runManager.ts';
 import { readStepOutput, type StepOutputPlaces } from '../runs/stepOutput.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { BuiltInTools, CommandOutcome, RunCommand } from './builtInTools.ts';
+import { OutputTail, plainOutput } from './outputTail.ts';
 import type { Tool } from './tool.ts';
 import type { ToolRegistry } from './toolRegistry.ts';
 
@@ -152,7 +153,7 @@ export class ToolCarrier {
         'container_not_found',
         `There is no container "${wanted}" in this session.`,
       );
-    const tail = new Tail(commandOutputBytes);
+    const tail = new OutputTail(commandOutputBytes);
     const ended = Promise.withResolvers<void>();
     const exec = await containers.exec(
       container.id,
@@ -197,41 +198,8 @@ export class ToolCarrier {
     const { total } = await readStepOutput(this.core, run, { step, skip: 0, maxBytes: 1 });
     const skip = Math.max(0, total - limitBytes);
     const { data } = await readStepOutput(this.core, run, { step, skip, maxBytes: limitBytes });
-    return plainText(new TextDecoder().decode(data));
+    return plainOutput(new TextDecoder().decode(data));
   }
-}
-
-/** The newest bytes of an output. */
-class Tail {
-  private readonly limit: number;
-  private chunks: Uint8Array[] = [];
-  private size = 0;
-
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  add(data: Uint8Array): void {
-    this.chunks.push(data.slice());
-    this.size += data.length;
-    while (this.size - (this.chunks[0]?.length ?? 0) > this.limit)
-      this.size -= this.chunks.shift()?.length ?? 0;
-  }
-
-  text(): string {
-    const decoder = new TextDecoder();
-    const text =
-      this.chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
-    return plainText(text.slice(-this.limit));
-  }
-}
-
-/** Without what only a terminal understands. */
-function plainText(text: string): string {
-  return text
-    .replaceAll(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g, '')
-    .replaceAll('\r\n', '\n')
-    .replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '');
 }
 
 /** Parameters as the schema wants them: what is no text there is read as JSON. */
