@@ -9,6 +9,7 @@ import { addMcpCommand } from './mcpCommand.ts';
 import { addModelsCommand, addModelSetupOptions, coreOptionsOf, type ModelSetupFlags } from './modelFlags.ts';
 import { addRunCommand } from './runCommand.ts';
 import { addTokenCommands } from './tokenCommands.ts';
+import { addToolCommands } from './toolCommands.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { ContainersFlags } from './commands/containersCall.ts';
 import { exitCode, exitCodeHelp, exitCodeOfError } from './exitCodes.ts';
@@ -115,6 +116,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   addModelSetupOptions(serveCommand);
 
   addTokenCommands(program, addCommonOptions, command);
+  addToolCommands(program, addCommonOptions, command);
 
   addRunCommand(command);
   addModelsCommand(command);

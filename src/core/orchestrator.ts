@@ -32,6 +32,8 @@ import { TerminalHousekeeper } from './terminals/terminalHousekeeper.ts';
 import { TerminalMeter } from './terminals/terminalMetrics.ts';
 import { TerminalOutput } from './terminals/terminalOutput.ts';
 import { TerminalSessions } from './terminals/terminalSessions.ts';
+import { ToolCalls } from './tools/toolCalls.ts';
+import { ToolCarrier } from './tools/toolCarrier.ts';
 import { ToolRegistry } from './tools/toolRegistry.ts';
 import { closedError } from './waitFor.ts';
 
@@ -61,6 +63,7 @@ export class Orchestrator {
   /** Undefined where the composition has no place for them. */
   readonly containerTasks: ContainerTaskManager | undefined;
   readonly tools: ToolRegistry;
+  readonly toolCalls: ToolCalls;
   readonly processHost: ProcessHost;
   /** What went wrong with nobody waiting for the answer, e.g. a full disk while a run reports. For a person. */
   readonly onDidFail: Event<OrchestratorError>;
@@ -150,17 +153,14 @@ export class Orchestrator {
     this.chat = new Chat({ context, sessions, messages, runs, conversations, terminals, tasks, events: log });
     this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
     this.containerRuns = this.runs.addContainers(this.containers);
-    const { containerTaskPlaces: places } = dependencies;
-    if (places !== undefined) {
+    this.toolCalls = this.disposables.add(new ToolCalls(new ToolCarrier(this, dependencies), clock, ids));
+    if (dependencies.containerTaskPlaces !== undefined) {
       this.containerTasks = this.disposables.add(
         new ContainerTaskManager(this.context, {
           sessions,
           runs,
-          places,
-          containers:
-            dependencies.containers === undefined
-              ? undefined
-              : taskContainerSource(this.containers, dependencies.containers.engine),
+          places: dependencies.containerTaskPlaces,
+          containers: taskContainerSource(this.containers, dependencies.containers?.engine),
           atQuit: dependencies.containerTasksAtQuit,
         }),
       );

@@ -51,3 +51,19 @@ export function closedError(): OrchestratorError {
     'The orchestrator was closed. Terminals and runs go on; open it again to see them.',
   );
 }
+
+/** The promise's end, or the signal's, whichever comes first. Error: `aborted`. */
+export async function waitForSignal(
+  promise: Promise<unknown> | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(new OrchestratorError('CANCELLED', 'aborted', 'The wait was given up.'));
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

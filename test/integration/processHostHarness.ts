@@ -19,7 +19,10 @@ const repo = join(import.meta.dirname, '../..');
 export const node = realpathSync(join(repo, 'node_modules/.bin/node'));
 
 /** Bundles the host as the product does, below the repository so that it finds node-pty. */
-export async function buildHost(version = '1.0.0'): Promise<string> {
+export async function buildHost(
+  version = '1.0.0',
+  worker = 'test/integration/fixtures/processHostWorker.ts',
+): Promise<string> {
   const cache = join(repo, '.cache');
   mkdirSync(cache, { recursive: true });
   const outdir = mkdtempSync(join(cache, 'process-host-'));
@@ -28,7 +31,7 @@ export async function buildHost(version = '1.0.0'): Promise<string> {
     entryPoints: {
       processHost: 'src/processHost/main.ts',
       screenWorker: 'src/processHost/screenWorker.ts',
-      worker: 'test/integration/fixtures/processHostWorker.ts',
+      worker,
       processHostClient: 'src/processHost/client.ts',
     },
     outdir,

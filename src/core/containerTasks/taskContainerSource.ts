@@ -17,10 +17,12 @@ export interface TaskContainerSource {
 /** Docker's name and Podman's. */
 const defaultNetworks: ReadonlySet<string> = new Set(['bridge', 'podman']);
 
+/** @param engine undefined where there is none; then there is no source. */
 export function taskContainerSource(
   manager: ContainerManager,
-  engine: Pick<ContainerEngine, 'listNetworks'>,
-): TaskContainerSource {
+  engine: Pick<ContainerEngine, 'listNetworks'> | undefined,
+): TaskContainerSource | undefined {
+  if (engine === undefined) return undefined;
   return {
     ready: () => manager.ready(),
     async gateway() {

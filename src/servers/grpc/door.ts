@@ -11,6 +11,7 @@ import { orchestratorService } from './services/orchestratorService.ts';
 import { runService } from './services/runService.ts';
 import { sessionService } from './services/sessionService.ts';
 import { terminalService } from './services/terminalService.ts';
+import { toolService } from './services/toolService.ts';
 
 export interface GrpcDoorOptions {
   readonly orchestrator: Orchestrator;
@@ -38,6 +39,7 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer
       containerService(orchestrator),
       containerTaskService(orchestrator),
       eventService(orchestrator),
+      toolService(orchestrator, facts),
     ],
   });
   await server.start();

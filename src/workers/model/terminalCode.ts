@@ -5,6 +5,7 @@ import type { IdSource } from '../../base/ids.ts';
 import {
   codeCommand,
   type CodeOutcome,
+  type CodePiece,
   type CodeRunner,
   maxCodeBytes,
 } from '../../core/models/loop/codeTool.ts';
@@ -38,14 +39,7 @@ export function terminalCode(dependencies: TerminalCodeDependencies): CodeRunner
         return notRun(`The code is too long: at most ${maxCodeBytes} bytes are taken.`);
       }
       try {
-        const { args, env } = codeCommand(piece);
-        const outcome = await runInTerminal({ argv: args, env, limitMs: codeLimitMs }, signal, dependencies);
-        const { exitCode, output, signal: killer, isTimedOut } = outcome;
-        if (exitCode !== null) return { exitCode, output, error: '' };
-        const error = isTimedOut
-          ? `It did not end within ${codeLimitMs / 1_000} s, and was ended.`
-          : `It was ended by signal ${killer ?? 0}.`;
-        return { exitCode: null, output, error };
+        return await runInTerminal(piece, signal, dependencies);
       } catch (error) {
         signal.throwIfAborted();
         return notRun(OrchestratorError.from(error).message);
@@ -58,30 +52,13 @@ function notRun(error: string): CodeOutcome {
   return { exitCode: null, output: '', error };
 }
 
-export interface TerminalProgram {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  /** In milliseconds; it is ended then. */
-  readonly limitMs: number;
-}
-
-export interface TerminalOutcome {
-  readonly terminalId: string;
-  /** Null where it did not end by itself. */
-  readonly exitCode: number | null;
-  readonly signal: number | null;
-  readonly isTimedOut: boolean;
-  /** As text, the newest 64 KiB. */
-  readonly output: string;
-}
-
-/** Runs a program in a terminal of its own, which is one of the run's. Errors: those of starting it. */
-export async function runInTerminal(
-  { argv, env: variables, limitMs }: TerminalProgram,
+async function runInTerminal(
+  piece: CodePiece,
   signal: AbortSignal,
   { terminals, cwd, environment, clock, ids, emit }: TerminalCodeDependencies,
-): Promise<TerminalOutcome> {
-  const [file = '', ...args] = argv;
+): Promise<CodeOutcome> {
+  const { args: command, env: variables } = codeCommand(piece);
+  const [file = '', ...args] = command;
   const id = ids.uuidV4();
   const env = { ...ownVariables(environment), ...variables };
   const { pid } = await terminals.spawnTerminal({ id, file, args, cwd, env, cols, rows });
@@ -91,7 +68,7 @@ export async function runInTerminal(
   const end = (): void => {
     terminals.killTerminal(id, { graceMs: terminateGraceMs }).catch(() => undefined);
   };
-  const timer = clock.setTimer(limitMs, () => {
+  const timer = clock.setTimer(codeLimitMs, () => {
     state.isLate = true;
     end();
   });
@@ -100,15 +77,12 @@ export async function runInTerminal(
   const output = new NewestText();
   try {
     const exit = await followToEnd(terminals, id, { onData: (bytes) => output.add(bytes) });
-    const killer = exit.signal === 0 ? null : exit.signal;
-    const isCut = killer !== null || state.isLate;
-    return {
-      terminalId: id,
-      exitCode: isCut ? null : exit.exitCode,
-      signal: killer,
-      isTimedOut: state.isLate,
-      output: output.text(),
-    };
+    const bySignal = exit.signal !== null && exit.signal !== 0;
+    if (!bySignal && !state.isLate) return { exitCode: exit.exitCode, output: output.text(), error: '' };
+    const error = state.isLate
+      ? `It did not end within ${codeLimitMs / 1_000} s, and was ended.`
+      : `It was ended by signal ${exit.signal ?? 0}.`;
+    return { exitCode: null, output: output.text(), error };
   } finally {
     timer.dispose();
     signal.removeEventListener('abort', end);
@@ -116,7 +90,7 @@ export async function runInTerminal(
 }
 
 /** What the code may know: not what makes a program a worker of ours, or an editor a Node. */
-function ownVariables(environment: TerminalCodeDependencies['environment']): Record<string, string> {
+export function ownVariables(environment: TerminalCodeDependencies['environment']): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
     if (value !== undefined && !/^(?:ORCHESTRATOR_|ELECTRON_)/.test(name)) env[name] = value;
