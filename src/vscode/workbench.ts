@@ -22,6 +22,8 @@ import { DaemonStatusBar } from './daemon/daemonStatusBar.ts';
 import { DaemonViewProvider } from './daemon/daemonViewProvider.ts';
 import { openDaemon } from './daemon/runningDaemon.ts';
 import { TaskManifests } from './manifests/taskManifests.ts';
+import { ModelKeys } from './models/modelKeys.ts';
+import { createWindowModels } from './models/windowModels.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
 import { RunPanels } from './panel/runPanels.ts';
@@ -90,6 +92,8 @@ export class Workbench implements vscode.Disposable {
     this.frame = frame;
     const { context, log } = frame;
     const version = (context.extension.packageJSON as { readonly version: string }).version;
+    const modelKeys = new ModelKeys(context.secrets);
+    const models = createWindowModels(modelKeys);
     const daemon = this.resources.add(
       new DaemonControl({
         open: openDaemon,
@@ -113,6 +117,7 @@ export class Workbench implements vscode.Disposable {
         defaultDirectory: () => defaultFolder(this.home),
         engineAddress: () => readSetting(settingIds.containersEngine),
         servesGrpc: readSetting(settingIds.grpcEnabled),
+        models,
         daemon,
         folders: localFolders(),
         containerTasksAtQuit: readSetting(settingIds.containerTasksAtQuit),
@@ -161,6 +166,8 @@ export class Workbench implements vscode.Disposable {
       manifests: this.resources.add(new TaskManifests()),
       remotes: this.remotes,
       daemon,
+      models,
+      modelKeys,
       place: (args) => this.place(args),
       memory: context.workspaceState,
       extensionId: context.extension.id,

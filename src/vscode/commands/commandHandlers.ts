@@ -4,6 +4,7 @@ import { agentCommands } from './agentCommands.ts';
 import { daemonCommands } from './daemonCommands.ts';
 import { containerCommands } from './containerCommands.ts';
 import { containerTaskCommands } from './containerTaskCommands.ts';
+import { modelCommands } from './modelCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
 import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
@@ -22,6 +23,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...containerTaskCommands,
   ...remoteCommands,
   ...daemonCommands,
+  ...modelCommands,
   ...toolCommands,
 };
 
@@ -74,6 +76,8 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.retryContainerTask': 'The task was not started again',
   'orchestrator.showContainerTask': 'The task was not shown',
   'orchestrator.removeContainerTask': 'The task was not removed',
+  'orchestrator.setModelKey': 'The key was not set',
+  'orchestrator.removeModelKey': 'The key was not removed',
   'orchestrator.restartProcessHost': 'The process host was not restarted',
   'orchestrator.takeOverState': 'The state was not taken over',
 };

@@ -1,6 +1,8 @@
 import type { Memento } from 'vscode';
 import type { CoreService } from '../core/coreService.ts';
 import type { DaemonControl } from '../daemon/daemonControl.ts';
+import type { Models } from '../../core/ports/models.ts';
+import type { ModelKeys } from '../models/modelKeys.ts';
 import type { OutputDocuments } from '../panel/outputDocuments.ts';
 import type { TaskManifests } from '../manifests/taskManifests.ts';
 import type { RunPanels } from '../panel/runPanels.ts';
@@ -19,6 +21,8 @@ export interface CommandContext {
   readonly manifests: TaskManifests;
   readonly remotes: RemotePlaces;
   readonly daemon: DaemonControl;
+  readonly models: Models;
+  readonly modelKeys: ModelKeys;
   /** Of this workspace. */
   readonly memory: Memento;
   readonly extensionId: string;

@@ -65,6 +65,8 @@ export const commandIds = {
   copyDaemonToken: 'orchestrator.copyDaemonToken',
   connectDaemon: 'orchestrator.connectDaemon',
   showDaemon: 'orchestrator.showDaemon',
+  setModelKey: 'orchestrator.setModelKey',
+  removeModelKey: 'orchestrator.removeModelKey',
 } as const;
 export type CommandId = (typeof commandIds)[keyof typeof commandIds];
 
@@ -101,6 +103,9 @@ export const settingIds = {
   daemonAllowedOrigins: 'orchestrator.daemon.allowedOrigins',
   daemonAllowedHosts: 'orchestrator.daemon.allowedHosts',
   daemonMaxSessions: 'orchestrator.daemon.maxSessions',
+  modelsProviders: 'orchestrator.models.providers',
+  modelsDefault: 'orchestrator.models.default',
+  modelsAllowCodeInTerminal: 'orchestrator.models.allowCodeInTerminal',
   processHostLost: 'orchestrator.notifications.processHostLost',
 } as const;
 export type SettingId = (typeof settingIds)[keyof typeof settingIds];
@@ -139,6 +144,10 @@ export interface SettingTypes {
   [settingIds.daemonAllowedOrigins]: readonly string[];
   [settingIds.daemonAllowedHosts]: readonly string[];
   [settingIds.daemonMaxSessions]: number;
+  /** As they stand there: whoever uses them checks them (`modelProviders`). */
+  [settingIds.modelsProviders]: readonly unknown[];
+  [settingIds.modelsDefault]: string;
+  [settingIds.modelsAllowCodeInTerminal]: boolean;
   [settingIds.processHostLost]: boolean;
 }
 

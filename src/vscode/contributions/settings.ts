@@ -1,22 +1,6 @@
 import { type SettingId, settingIds as s } from './ids.ts';
-
-/** JSON schema of one setting, as far as we use it. */
-export interface SettingSchema {
-  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'array';
-  readonly default: string | number | boolean | readonly string[];
-  /** Of an array. */
-  readonly items?: { readonly type: 'string' };
-  readonly scope: 'window' | 'resource' | 'machine' | 'machine-overridable' | 'application';
-  readonly order: number;
-  readonly markdownDescription: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly enum?: readonly string[];
-  readonly enumItemLabels?: readonly string[];
-  readonly markdownEnumDescriptions?: readonly string[];
-}
-
-export type SettingGroup = Readonly<Partial<Record<SettingId, SettingSchema>>>;
+import { models } from './modelSettings.ts';
+import type { SettingGroup } from './settingSchema.ts';
 
 const terminal: SettingGroup = {
   [s.terminalShell]: {
@@ -366,6 +350,7 @@ export const settingSchemas: readonly SettingGroup[] = [
   containerTasks,
   notifications,
   daemon,
+  models,
   advanced,
 ];
 
@@ -376,7 +361,8 @@ export const configuration = [
   { id: 'orchestrator.containerTasks', title: 'Container Tasks', order: 4, properties: containerTasks },
   { id: 'orchestrator.notifications', title: 'Notifications', order: 5, properties: notifications },
   { id: 'orchestrator.daemon', title: 'Daemon', order: 6, properties: daemon },
-  { id: 'orchestrator.advanced', title: 'Advanced', order: 7, properties: advanced },
+  { id: 'orchestrator.models', title: 'Models', order: 7, properties: models },
+  { id: 'orchestrator.advanced', title: 'Advanced', order: 8, properties: advanced },
 ];
 
 /** Settings that name a program, a folder or an engine: a workspace that is not trusted must not choose them. */

@@ -8,6 +8,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { TasksAtQuit } from '../../core/containerTasks/containerTaskManager.ts';
 import { defaultLimits, type OrchestratorLimits } from '../../core/limits.ts';
 import { Orchestrator } from '../../core/orchestrator.ts';
+import type { Models } from '../../core/ports/models.ts';
 import { openSqliteStore } from '../../adapters/sqlite/sqliteStore.ts';
 import { createTaskPlaces } from '../../adapters/containerTasks/taskPlaces.ts';
 import { createContainerParts } from '../../adapters/containerParts.ts';
@@ -55,6 +56,7 @@ export interface CoreServiceOptions {
   readonly engineAddress: () => string;
   /** The core answers gRPC on a socket beside its state. */
   readonly servesGrpc: boolean;
+  readonly models: Models;
   /** Serves the core that runs, while a person wants it to. */
   readonly daemon: DaemonControl;
   /** Of this window: commands in or below them are meant for its core. */
@@ -205,6 +207,7 @@ export class CoreService implements Disposable {
             recordLimitBytes: limits().recordLimitBytes ?? defaultLimits.recordLimitBytes,
           }),
         ),
+        models: this.options.models,
         clock: systemClock,
         ids: systemIds,
         logger,

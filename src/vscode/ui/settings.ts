@@ -16,7 +16,7 @@ export function readSetting<K extends SettingId>(id: K): SettingTypes[K] {
         value >= (schema.minimum ?? -Infinity) &&
         value <= (schema.maximum ?? Infinity)
       : schema.type === 'array'
-        ? Array.isArray(value) && value.every((item) => typeof item === 'string')
+        ? Array.isArray(value) && value.every((item) => typeof item === schema.items?.type)
         : typeof value === schema.type &&
           (schema.enum === undefined || schema.enum.includes(value as string));
   return (isValid ? value : schema.default) as SettingTypes[K];

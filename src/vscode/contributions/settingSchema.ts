@@ -1,0 +1,26 @@
+import type { SettingId } from './ids.ts';
+
+/** JSON schema of one setting, as far as we use it. */
+export interface SettingSchema {
+  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'array';
+  readonly default: string | number | boolean | readonly string[];
+  /** Of an array. */
+  readonly items?:
+    | { readonly type: 'string' }
+    | {
+        readonly type: 'object';
+        readonly required: readonly string[];
+        readonly properties: Readonly<Record<string, object>>;
+        readonly additionalProperties: boolean;
+      };
+  readonly scope: 'window' | 'resource' | 'machine' | 'machine-overridable' | 'application';
+  readonly order: number;
+  readonly markdownDescription: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly enum?: readonly string[];
+  readonly enumItemLabels?: readonly string[];
+  readonly markdownEnumDescriptions?: readonly string[];
+}
+
+export type SettingGroup = Readonly<Partial<Record<SettingId, SettingSchema>>>;
