@@ -207,7 +207,7 @@ async function wantedOf(
 }
 
 /** Error: `model_key_missing`, before anything is started. */
-async function keyFor(models: Models, provider: ModelProvider): Promise<string | undefined> {
+export async function keyFor(models: Models, provider: ModelProvider): Promise<string | undefined> {
   const key = await models.keyOf(provider);
   if (key !== undefined || provider.keyEnv === null) return key;
   throw new OrchestratorError(

@@ -4,6 +4,7 @@ import { OrchestratorError } from '../../base/errors.ts';
 import type { ContainerManager } from '../containers/containerManager.ts';
 import type { CoreContext } from '../context.ts';
 import type { LogTransaction } from '../events/logTransaction.ts';
+import { ModelGateway } from '../models/modelGateway.ts';
 import type { RunFilter } from '../ports/store.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
@@ -38,6 +39,8 @@ export class RunManager implements Disposable {
   readonly onDidChangeQueue: Event<void>;
   /** For the Orchestrator: start-up and the process host's events. */
   readonly executor: RunExecutor;
+  /** Single answers of models; undefined where this orchestrator knows of none. */
+  readonly models: ModelGateway | undefined;
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
   private readonly terminals: PtyManager;
@@ -49,6 +52,8 @@ export class RunManager implements Disposable {
     this.context = context;
     this.sessions = sessions;
     this.terminals = terminals;
+    const { models, clock } = context;
+    this.models = models === undefined ? undefined : new ModelGateway(models, clock);
     this.executor = this.disposables.add(new RunExecutor(context, terminals));
     this.onDidChangeQueue = this.executor.queue.onDidChange;
     this.engines = [this.executor, new AgentRunEngine(context, tasks)];
