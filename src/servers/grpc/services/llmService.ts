@@ -1,5 +1,6 @@
 import { AsyncQueue } from '../../../base/asyncQueue.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
+import { LinkedAbort } from '../../../base/linkedAbort.ts';
 import type { ModelGateway } from '../../../core/models/modelGateway.ts';
 import type { ModelProvider } from '../../../core/models/modelProvider.ts';
 import type { Orchestrator } from '../../../core/orchestrator.ts';
@@ -108,8 +109,8 @@ async function* streamAnswer(
 ): AsyncGenerator<StreamLLMResponse, void, undefined> {
   const { requestId } = request;
   const queue = new AsyncQueue<StreamLLMResponse>();
-  const stop = new AbortController();
-  const limit = deadlineOf(request, AbortSignal.any([signal, stop.signal]));
+  const stop = new LinkedAbort(signal);
+  const limit = deadlineOf(request, stop.signal);
   let index = 0;
   // What is sent cannot be taken back: an attempt that broke off within its text is the end.
   const listener = {
@@ -142,6 +143,7 @@ async function* streamAnswer(
     yield* queue;
   } finally {
     stop.abort();
+    stop.dispose();
     await answering;
   }
 }
@@ -163,8 +165,9 @@ function deadlineOf(
   const timeoutMs = Number(metadata?.timeoutMs ?? 0n);
   if (timeoutMs <= 0) return { signal, within: (answer) => answer };
   const timer = AbortSignal.timeout(Math.min(timeoutMs, 2 ** 31 - 1));
+  const linked = new LinkedAbort(signal, timer);
   return {
-    signal: AbortSignal.any([signal, timer]),
+    signal: linked.signal,
     async within(answer) {
       try {
         return await answer;
@@ -172,6 +175,8 @@ function deadlineOf(
         if (!timer.aborted || signal.aborted) throw error;
         const message = `The model has not answered within ${timeoutMs} ms.`;
         throw new OrchestratorError('DEADLINE_EXCEEDED', 'request_timeout', message, { cause: error });
+      } finally {
+        linked.dispose();
       }
     },
   };
@@ -191,8 +196,12 @@ async function capabilitiesOf(
       `There is no provider of models "${wanted}".`,
     );
   }
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(listLimitMs)]);
-  return Promise.all(found.map((provider) => capabilities(gateway, provider, limited)));
+  const limited = new LinkedAbort(signal, AbortSignal.timeout(listLimitMs));
+  try {
+    return await Promise.all(found.map((provider) => capabilities(gateway, provider, limited.signal)));
+  } finally {
+    limited.dispose();
+  }
 }
 
 async function capabilities(
