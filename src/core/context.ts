@@ -7,7 +7,7 @@ import type { StateMirror } from './events/stateMirror.ts';
 import type { Failures } from './failures.ts';
 import type { OrchestratorLimits } from './limits.ts';
 import type { ContainerParts } from './ports/containerParts.ts';
-import type { Models } from './ports/models.ts';
+import type { Models, WindowModels } from './ports/models.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
@@ -34,6 +34,8 @@ export interface CoreContext {
   readonly models: Models | undefined;
   /** Without it, models have no tools of servers. */
   readonly tools: RunTools | undefined;
+  /** Without it, the provider `vscode` is not there. */
+  readonly windowModels: WindowModels | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;

@@ -131,6 +131,7 @@ export class Orchestrator {
       containers: dependencies.containers,
       models: dependencies.models,
       tools: dependencies.tools,
+      windowModels: dependencies.windowModels,
       clock,
       ids,
       logger,

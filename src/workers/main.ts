@@ -17,7 +17,7 @@ import {
   type ModelRunnerDependencies,
   takeModelSecrets,
 } from './model/modelRunner.ts';
-import { noTools } from './model/noTools.ts';
+import { noTools } from '../core/tools/noTools.ts';
 import { parseModelRunSpec } from './model/parseSpec.ts';
 import { containerCode } from './model/containerCode.ts';
 import { terminalCode } from './model/terminalCode.ts';

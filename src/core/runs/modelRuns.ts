@@ -1,11 +1,12 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { isModelName, type ModelProvider, priceOf, vscodeProviderId } from '../models/modelProvider.ts';
-import type { Models } from '../ports/models.ts';
+import type { Models, WindowModels } from '../ports/models.ts';
 import type { StartWorkerOptions } from '../ports/processHost.ts';
 import type { Session } from '../sessions/session.ts';
 import { checkInteger, invalidRequest } from '../text.ts';
 import type { ToolSecrets, ToolServer } from '../tools/toolServer.ts';
+import type { ToolSet } from '../tools/toolSet.ts';
 import type { CodePlace } from './runEvents.ts';
 import {
   defaultMaxOutputTokens,
@@ -22,6 +23,8 @@ import type { ModelRequest, Run, RunHints, RunRequest } from './run.ts';
 /** The tool servers of a run, as they are set up now; constraints are the tool set's own matter. */
 export interface RunTools {
   forRun(run: Run): Promise<{ readonly servers: readonly ToolServer[]; readonly secrets: ToolSecrets }>;
+  /** Opens them in this process, for a run without a worker. */
+  open?(run: Run, signal: AbortSignal): Promise<ToolSet>;
 }
 
 /** What the engine `model` needs of the world. */
@@ -30,6 +33,8 @@ export interface ModelParts {
   readonly models?: Models | undefined;
   /** Without it, models have no tools of servers. */
   readonly tools?: RunTools | undefined;
+  /** Without it, the provider `vscode` is not there. */
+  readonly windowModels?: WindowModels | undefined;
 }
 
 const maxOutputLimit = 1_000_000;
@@ -52,7 +57,7 @@ export function isWindowModelRun(run: Pick<Run, 'request'>): boolean {
 export async function checkModelRequest(
   request: RunRequest,
   session: Session | undefined,
-  context: Pick<CoreContext, 'models' | 'limits'>,
+  context: Pick<CoreContext, 'models' | 'windowModels' | 'limits'>,
 ): Promise<RunRequest> {
   const { model = {}, hints } = request;
   checkNumbers(model);
@@ -61,7 +66,14 @@ export async function checkModelRequest(
   const models = modelsOf(context);
   const providers = await models.providers();
   const checked = { ...request, engine: modelEngine, env: withoutKeys(request.env, providers) };
-  if (model.provider === vscodeProviderId) return { ...checked, model };
+  if (model.provider === vscodeProviderId) {
+    if (context.windowModels !== undefined) return { ...checked, model };
+    throw new OrchestratorError(
+      'NOT_FOUND',
+      'model_not_found',
+      "VS Code's own models can only be asked in a window of it. Name another provider.",
+    );
+  }
   const { provider, name } = await chosenModel(models, model);
   await keyFor(models, provider);
   return { ...checked, model: { ...model, provider: provider.id, model: name } };

@@ -22,6 +22,7 @@ import { appendRunEvent } from './runEnd.ts';
 import type { RunEngine } from './runEngine.ts';
 import { RunExecutor } from './runExecutor.ts';
 import { checkRunRequest } from './runRequest.ts';
+import { WindowModelEngine } from './windowModelEngine.ts';
 
 const defaultPage = 100;
 
@@ -78,12 +79,24 @@ export class RunManager implements Disposable {
     this.executor.queue.addStarter(engine);
     this.engines.push(engine);
     const code = this.disposables.add(new ModelCode(this.context, containers));
+    const window = this.addWindowModels();
     return {
       open() {
         engine.open();
         code.open();
+        window?.open();
       },
     };
+  }
+
+  private addWindowModels(): WindowModelEngine | undefined {
+    const { windowModels } = this.context;
+    if (windowModels === undefined) return undefined;
+    const engine = new WindowModelEngine(this.context, windowModels, this.executor.queue);
+    this.disposables.add(engine);
+    this.executor.queue.addStarter(engine);
+    this.engines.push(engine);
+    return engine;
   }
 
   /** Runs that do not wait for their turn. */

@@ -26,6 +26,7 @@ import {
 import { ensurePrivateDir } from '../../processHost/paths.ts';
 import { acquireStateLock } from '../../processHost/stateLock.ts';
 import type { DaemonControl } from '../daemon/daemonControl.ts';
+import { chatModels } from '../models/chatModels.ts';
 import { type GrpcDoor, openGrpcDoorSoon } from './grpcDoor.ts';
 import { claimState } from './stateClaim.ts';
 import { requestYield, serveYield, yieldSocketPath } from './yieldSocket.ts';
@@ -208,6 +209,7 @@ export class CoreService implements Disposable {
           }),
         ),
         models: this.options.models,
+        windowModels: chatModels,
         clock: systemClock,
         ids: systemIds,
         logger,

@@ -1,5 +1,5 @@
-import type { ToolConstraints } from '../../core/tools/tool.ts';
-import type { ToolSet } from '../../core/tools/toolSet.ts';
+import type { ToolConstraints } from './tool.ts';
+import type { ToolSet } from './toolSet.ts';
 
 /** The tools of a run that has no servers. */
 export function noTools(constraints: ToolConstraints): ToolSet {
