@@ -1,19 +1,18 @@
 import type { Clock } from '../base/clock.ts';
 import type { IdSource } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
-
 import type { EventLog } from './events/eventLog.ts';
 import type { StateMirror } from './events/stateMirror.ts';
 import type { Failures } from './failures.ts';
 import type { OrchestratorLimits } from './limits.ts';
 import type { ContainerParts } from './ports/containerParts.ts';
-import type { Models } from './ports/models.ts';
+import type { Models, WindowModels } from './ports/models.ts';
 import type { Environment } from './ports/environment.ts';
 import type { ProcessHost } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
-import type { ToolRegistry } from './tools/toolRegistry.ts';
+import type { RunTools } from './tools/runTools.ts';
 
 /** What every manager works with. Made once, by the Orchestrator. */
 export interface CoreContext {
@@ -33,7 +32,9 @@ export interface CoreContext {
   /** Without it there is no engine `model`. */
   readonly models: Models | undefined;
   /** The tools of runs. */
-  readonly tools: Pick<ToolRegistry, 'forRun'>;
+  readonly tools: RunTools;
+  /** Without it, the provider `vscode` is not there. */
+  readonly windowModels: WindowModels | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;

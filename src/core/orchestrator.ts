@@ -71,6 +71,7 @@ export class Orchestrator {
   private readonly context: CoreContext;
   /** The one object that every manager reads. */
   private readonly limits: OrchestratorLimits = { ...defaultLimits };
+  private readonly toolCarrier: ToolCarrier;
   private readonly containerRuns: Pick<ContainerRunEngine, 'open'>;
   private readonly keeper: SessionKeeper;
   private readonly meter: TerminalMeter;
@@ -105,7 +106,11 @@ export class Orchestrator {
       processMetrics,
       containers: dependencies.containers,
       models: dependencies.models,
-      tools: this.tools,
+      tools: {
+        forRun: () => this.tools.forRun(),
+        open: (run, signal) => this.toolCarrier.openFor(run, signal),
+      },
+      windowModels: dependencies.windowModels,
       clock,
       ids,
       logger,
@@ -153,7 +158,9 @@ export class Orchestrator {
     this.chat = new Chat({ context, sessions, messages, runs, conversations, terminals, tasks, events: log });
     this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
     this.containerRuns = this.runs.addContainers(this.containers);
-    this.toolCalls = this.disposables.add(new ToolCalls(new ToolCarrier(this, dependencies), clock, ids));
+    this.toolCalls = this.disposables.add(
+      new ToolCalls(new ToolCarrier(this, dependencies, limits), clock, ids),
+    );
     if (dependencies.containerTaskPlaces !== undefined) {
       this.containerTasks = this.disposables.add(
         new ContainerTaskManager(this.context, {

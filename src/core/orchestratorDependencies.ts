@@ -6,7 +6,7 @@ import type { OrchestratorLimits } from './limits.ts';
 import type { ContainerParts } from './ports/containerParts.ts';
 import type { ContainerTaskPlaces } from './ports/containerTasks.ts';
 import type { Environment } from './ports/environment.ts';
-import type { Models } from './ports/models.ts';
+import type { Models, WindowModels } from './ports/models.ts';
 import type { ProcessHost } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
@@ -30,6 +30,8 @@ export interface OrchestratorDependencies {
   readonly containerTaskPlaces?: ContainerTaskPlaces | undefined;
   /** Without it there is no engine `model`. */
   readonly models?: Models | undefined;
+  /** Without it, the provider `vscode` is not there. */
+  readonly windowModels?: WindowModels | undefined;
   /** Without it there are only the orchestrator's own tools. */
   readonly tools?: ToolParts | undefined;
   /** What `close` does with running container tasks. Default: keep. */

@@ -24,6 +24,8 @@ import { openDaemon } from './daemon/runningDaemon.ts';
 import { TaskManifests } from './manifests/taskManifests.ts';
 import { invokeTool, prepareTool } from './mcp/languageModelTools.ts';
 import { McpDoor } from './mcp/mcpDoor.ts';
+import { ModelKeys } from './models/modelKeys.ts';
+import { createWindowModels } from './models/windowModels.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
 import { createRunOptions } from './panel/runOptions.ts';
@@ -97,6 +99,8 @@ export class Workbench implements vscode.Disposable {
     this.frame = frame;
     const { context, log } = frame;
     const version = (context.extension.packageJSON as { readonly version: string }).version;
+    const modelKeys = new ModelKeys(context.secrets);
+    const models = createWindowModels(modelKeys);
     const daemon = this.resources.add(
       new DaemonControl({
         open: openDaemon,
@@ -122,6 +126,7 @@ export class Workbench implements vscode.Disposable {
         toolServers: () => createWindowServers(context),
         secrets: windowSecrets(context),
         servesGrpc: readSetting(settingIds.grpcEnabled),
+        models,
         daemon,
         folders: localFolders(),
         containerTasksAtQuit: readSetting(settingIds.containerTasksAtQuit),
@@ -175,6 +180,8 @@ export class Workbench implements vscode.Disposable {
       remotes: this.remotes,
       backends: this.resources.add(new RunBackends(context.secrets, log)),
       daemon,
+      models,
+      modelKeys,
       place: (args) => this.place(args),
       memory: context.workspaceState,
       extensionId: context.extension.id,

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Disposable } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
+import { LinkedAbort } from '../../base/linkedAbort.ts';
 import type { ModelProvider } from '../../core/models/modelProvider.ts';
 
 /** What one answer may weigh on the wire, in bytes: a line without end would fill the memory of who parses it. */
@@ -34,11 +35,8 @@ export function modelFetch(options: ModelFetchOptions): typeof globalThis.fetch 
     const headers = new Headers(init.headers);
     // A library must have something to put there, and takes it from the environment where it has nothing.
     if (!hasKey) for (const name of keyHeaders) headers.delete(name);
-    const watch = new IdleWatch(provider, clock);
-    const signal = AbortSignal.any([
-      watch.signal,
-      ...(init.signal instanceof AbortSignal ? [init.signal] : []),
-    ]);
+    const watch = new IdleWatch(provider, clock, init.signal instanceof AbortSignal ? [init.signal] : []);
+    const { signal } = watch;
     try {
       const response = await fetch(url, { ...init, headers, signal, redirect: 'manual' });
       if (response.status >= 300 && response.status < 400) {
@@ -91,19 +89,23 @@ function watched(response: Response, watch: IdleWatch, title: string): Response 
   return new Response(body, { status, statusText, headers });
 }
 
-/** Aborts what has been still for too long. */
+/** Aborts with its sources, and what has been still for too long. */
 class IdleWatch implements Disposable {
-  private readonly controller = new AbortController();
+  private readonly controller: LinkedAbort;
   private readonly provider: ModelFetchOptions['provider'];
   private readonly clock: Clock;
   private timer: Disposable;
   private touchedMs: number;
 
-  constructor(provider: ModelFetchOptions['provider'], clock: Clock) {
+  constructor(provider: ModelFetchOptions['provider'], clock: Clock, sources: readonly AbortSignal[]) {
+    this.controller = new LinkedAbort(...sources);
     this.provider = provider;
     this.clock = clock;
     this.touchedMs = clock.now();
     this.timer = this.wait(provider.idleTimeoutMs);
+    this.signal.addEventListener('abort', () => {
+      this.dispose();
+    });
   }
 
   get signal(): AbortSignal {
@@ -115,6 +117,7 @@ class IdleWatch implements Disposable {
   }
 
   dispose(): void {
+    this.controller.dispose();
     this.timer.dispose();
   }
 

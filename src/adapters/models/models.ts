@@ -17,7 +17,7 @@ export interface ModelSettings {
 export interface ModelsOptions {
   readonly settings: () => Promise<ModelSettings> | ModelSettings;
   /** Keys that are kept elsewhere than in the environment; they go first. */
-  readonly storedKey?: ((providerId: string) => Promise<string | undefined>) | undefined;
+  readonly storedKey?: ((provider: ModelProvider) => Promise<string | undefined>) | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -33,8 +33,9 @@ export function createModels({ settings, storedKey, environment }: ModelsOptions
       const chosen = (await settings()).default?.trim();
       return chosen === '' ? undefined : chosen;
     },
-    async keyOf({ id, keyEnv }) {
-      const stored = (await storedKey?.(id))?.trim();
+    async keyOf(provider) {
+      const { keyEnv } = provider;
+      const stored = (await storedKey?.(provider))?.trim();
       if (stored !== undefined && stored !== '') return stored;
       const inherited = keyEnv === null ? undefined : environment[keyEnv]?.trim();
       return inherited === '' ? undefined : inherited;

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../base/clock.ts';
+import { LinkedAbort } from '../../base/linkedAbort.ts';
 import type {
   AnswerEnd,
   LanguageModel,
@@ -32,17 +33,17 @@ export function openSdkModel(
     name,
     async *answer(prompt, signal) {
       // A reader that stops early ends the request with it.
-      const stop = new AbortController();
+      const stop = new LinkedAbort(signal);
       try {
         const model = await openModel(provider, name, key, clock);
-        const abortSignal = AbortSignal.any([signal, stop.signal]);
-        const { stream } = await model.doStream({ ...callOf(prompt, provider), abortSignal });
+        const { stream } = await model.doStream({ ...callOf(prompt, provider), abortSignal: stop.signal });
         yield* partsOf(stream);
       } catch (error) {
         signal.throwIfAborted();
         throw modelFailure(error, provider, name, key);
       } finally {
         stop.abort();
+        stop.dispose();
       }
     },
   };

@@ -14,3 +14,14 @@ export interface Models {
   /** The provider's own names of its models. Errors: those of `LanguageModel.answer`. */
   list(provider: ModelProvider, key: string | undefined, signal: AbortSignal): Promise<readonly string[]>;
 }
+
+/** Models that only the process of this core can ask: VS Code's own. */
+export interface WindowModels {
+  /** The model of this name, the first one where none is named. Error: `model_not_found`. */
+  open(name: string | undefined): Promise<WindowModel>;
+}
+
+export interface WindowModel extends LanguageModel {
+  /** What it takes in, in tokens. */
+  readonly contextTokens: number;
+}

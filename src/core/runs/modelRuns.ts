@@ -1,7 +1,7 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { isModelName, type ModelProvider, priceOf, vscodeProviderId } from '../models/modelProvider.ts';
-import type { Models } from '../ports/models.ts';
+import type { Models, WindowModels } from '../ports/models.ts';
 import type { StartWorkerOptions } from '../ports/processHost.ts';
 import type { Session } from '../sessions/session.ts';
 import { invalidRequest } from '../text.ts';
@@ -34,14 +34,21 @@ export function isWindowModelRun(run: Pick<Run, 'request'>): boolean {
 export async function resolveModelRequest(
   request: RunRequest,
   session: Session | undefined,
-  context: Pick<CoreContext, 'models' | 'limits'>,
+  context: Pick<CoreContext, 'models' | 'windowModels' | 'limits'>,
 ): Promise<RunRequest> {
   const { model = {} } = request;
   if (model.codeExecution === true) codePlace(session, context);
   const models = modelsOf(context);
   const providers = await models.providers();
   const checked = { ...request, engine: modelEngine, env: withoutKeys(request.env, providers) };
-  if (model.provider === vscodeProviderId) return { ...checked, model };
+  if (model.provider === vscodeProviderId) {
+    if (context.windowModels !== undefined) return { ...checked, model };
+    throw new OrchestratorError(
+      'NOT_FOUND',
+      'model_not_found',
+      "VS Code's own models can only be asked in a window of it. Name another provider.",
+    );
+  }
   const { provider, name } = await chosenModel(models, model);
   await keyFor(models, provider);
   return { ...checked, model: { ...model, provider: provider.id, model: name } };
@@ -188,7 +195,7 @@ async function wantedOf(
 }
 
 /** Error: `model_key_missing`, before anything is started. */
-async function keyFor(models: Models, provider: ModelProvider): Promise<string | undefined> {
+export async function keyFor(models: Models, provider: ModelProvider): Promise<string | undefined> {
   const key = await models.keyOf(provider);
   if (key !== undefined || provider.keyEnv === null) return key;
   throw new OrchestratorError(

@@ -43,6 +43,8 @@ export interface RunEventData extends ContainerTaskEventData {
   'mcp.actions.registration.skipped': { readonly server: string; readonly reason: ToolRefusal };
   /** What was asked for of this engine that it cannot do (ours): names of the request's fields, in the contract's words. */
   'runner.hints.ignored': { readonly engine: string; readonly fields: readonly string[] };
+  /** It goes on only as long as the window that it was started in (ours): a sentence for a person. */
+  'runner.window.bound': { readonly message: string };
   'runner.step.started': { readonly step: number };
   'worker.step.started': { readonly step: number };
   /** The model's answer of the step is there: what it means to do. */

@@ -4,6 +4,7 @@ import { OrchestratorError } from '../../base/errors.ts';
 import type { ContainerManager } from '../containers/containerManager.ts';
 import type { CoreContext } from '../context.ts';
 import type { LogTransaction } from '../events/logTransaction.ts';
+import { ModelGateway } from '../models/modelGateway.ts';
 import type { RunFilter } from '../ports/store.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { TaskManager } from '../tasks/taskManager.ts';
@@ -21,6 +22,7 @@ import { appendRunEvent } from './runEnd.ts';
 import type { RunEngine } from './runEngine.ts';
 import { RunExecutor } from './runExecutor.ts';
 import { checkRunRequest } from './runRequest.ts';
+import { WindowModelEngine } from './windowModelEngine.ts';
 
 const defaultPage = 100;
 
@@ -38,6 +40,8 @@ export class RunManager implements Disposable {
   readonly onDidChangeQueue: Event<void>;
   /** For the Orchestrator: start-up and the process host's events. */
   readonly executor: RunExecutor;
+  /** Single answers of models; undefined where this orchestrator knows of none. */
+  readonly models: ModelGateway | undefined;
   private readonly context: CoreContext;
   private readonly sessions: SessionManager;
   private readonly terminals: PtyManager;
@@ -49,6 +53,8 @@ export class RunManager implements Disposable {
     this.context = context;
     this.sessions = sessions;
     this.terminals = terminals;
+    const { models, clock } = context;
+    this.models = models === undefined ? undefined : new ModelGateway(models, clock);
     this.executor = this.disposables.add(new RunExecutor(context, terminals));
     this.onDidChangeQueue = this.executor.queue.onDidChange;
     this.engines = [this.executor, new AgentRunEngine(context, tasks)];
@@ -73,12 +79,24 @@ export class RunManager implements Disposable {
     this.executor.queue.addStarter(engine);
     this.engines.push(engine);
     const code = this.disposables.add(new ModelCode(this.context, containers));
+    const window = this.addWindowModels();
     return {
       open() {
         engine.open();
         code.open();
+        window?.open();
       },
     };
+  }
+
+  private addWindowModels(): WindowModelEngine | undefined {
+    const { windowModels } = this.context;
+    if (windowModels === undefined) return undefined;
+    const engine = new WindowModelEngine(this.context, windowModels, this.executor.queue);
+    this.disposables.add(engine);
+    this.executor.queue.addStarter(engine);
+    this.engines.push(engine);
+    return engine;
   }
 
   /** Runs that do not wait for their turn. */

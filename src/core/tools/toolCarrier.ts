@@ -1,5 +1,6 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { ContainerManager } from '../containers/containerManager.ts';
+import type { OrchestratorLimits } from '../limits.ts';
 import type { Environment } from '../ports/environment.ts';
 import type { ToolParts } from '../ports/toolParts.ts';
 import { isRunEnded, type Run, type RunRequest } from '../runs/run.ts';
@@ -8,8 +9,10 @@ import { readStepOutput, type StepOutputPlaces } from '../runs/stepOutput.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import type { BuiltInTools, CommandOutcome, RunCommand } from './builtInTools.ts';
 import { OutputTail, plainOutput } from './outputTail.ts';
+import { noTools } from './noTools.ts';
 import type { Tool } from './tool.ts';
 import type { ToolRegistry } from './toolRegistry.ts';
+import type { ToolSet } from './toolSet.ts';
 
 /** What came of a call. */
 export interface CarriedOut {
@@ -36,15 +39,18 @@ export class ToolCarrier {
   private readonly core: ToolCarrierCore;
   private readonly parts: ToolParts | undefined;
   private readonly environment: Environment;
+  private readonly limits: Pick<OrchestratorLimits, 'toolsAllowed'>;
 
   constructor(
     core: ToolCarrierCore,
     { tools, environment }: { readonly tools?: ToolParts | undefined; readonly environment: Environment },
+    limits: Pick<OrchestratorLimits, 'toolsAllowed'>,
   ) {
     this.core = core;
     this.registry = core.tools;
     this.parts = tools;
     this.environment = environment;
+    this.limits = limits;
   }
 
   /** @param parameters as texts: those that the schema wants otherwise are read as JSON. */
@@ -83,6 +89,22 @@ export class ToolCarrier {
     } finally {
       await set[Symbol.asyncDispose]();
     }
+  }
+
+  /** The tools of a run that has no worker: opened in this process, with the built-in ones of its session. */
+  async openFor({ sessionId, request }: Run, signal: AbortSignal): Promise<ToolSet> {
+    const { parts, registry, environment } = this;
+    const constraints = request.tools ?? { mode: 'auto', providers: null, tools: null };
+    if (parts === undefined) return noTools(constraints);
+    const cwd = request.cwd ?? environment.defaultDirectory();
+    return parts.connector.open({
+      ...(await registry.forRun()),
+      constraints,
+      builtIns: this.builtIns(sessionId, parts.filesOf(cwd)),
+      toolsAllowed: this.limits.toolsAllowed,
+      cwd,
+      signal,
+    });
   }
 
   /** Errors: those of starting a run; `invalid_request` without a session. */

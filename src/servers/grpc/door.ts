@@ -7,6 +7,7 @@ import { containerService } from './services/containerService.ts';
 import { containerTaskService } from './services/containerTaskService.ts';
 import { eventService } from './services/eventService.ts';
 import { gatewayService } from './services/gatewayService.ts';
+import { llmService } from './services/llmService.ts';
 import { orchestratorService } from './services/orchestratorService.ts';
 import { runService } from './services/runService.ts';
 import { sessionService } from './services/sessionService.ts';
@@ -40,6 +41,7 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcServer
       containerTaskService(orchestrator),
       eventService(orchestrator),
       toolService(orchestrator, facts),
+      llmService(orchestrator, facts),
     ],
   });
   await server.start();

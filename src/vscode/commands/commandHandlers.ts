@@ -6,6 +6,7 @@ import { daemonCommands } from './daemonCommands.ts';
 import { containerCommands } from './containerCommands.ts';
 import { containerTaskCommands } from './containerTaskCommands.ts';
 import { mcpCommands } from './mcpCommands.ts';
+import { modelCommands } from './modelCommands.ts';
 import { ownerCommands } from './ownerCommands.ts';
 import { remoteCommands } from './remoteCommands.ts';
 import { runCommands } from './runCommands.ts';
@@ -26,6 +27,7 @@ export const commandHandlers: Readonly<Record<CommandId, CommandHandler>> = {
   ...backendCommands,
   ...daemonCommands,
   ...mcpCommands,
+  ...modelCommands,
   ...toolCommands,
 };
 
@@ -81,6 +83,8 @@ export const commandFailures: Readonly<Partial<Record<CommandId, string>>> = {
   'orchestrator.retryContainerTask': 'The task was not started again',
   'orchestrator.showContainerTask': 'The task was not shown',
   'orchestrator.removeContainerTask': 'The task was not removed',
+  'orchestrator.setModelKey': 'The key was not set',
+  'orchestrator.removeModelKey': 'The key was not removed',
   'orchestrator.restartProcessHost': 'The process host was not restarted',
   'orchestrator.takeOverState': 'The state was not taken over',
 };

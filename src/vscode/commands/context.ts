@@ -2,6 +2,8 @@ import type { Memento } from 'vscode';
 import type { CoreService } from '../core/coreService.ts';
 import type { RunBackends } from '../backends/runBackends.ts';
 import type { DaemonControl } from '../daemon/daemonControl.ts';
+import type { Models } from '../../core/ports/models.ts';
+import type { ModelKeys } from '../models/modelKeys.ts';
 import type { OutputDocuments } from '../panel/outputDocuments.ts';
 import type { TaskManifests } from '../manifests/taskManifests.ts';
 import type { RunPanels } from '../panel/runPanels.ts';
@@ -21,6 +23,8 @@ export interface CommandContext {
   readonly remotes: RemotePlaces;
   readonly backends: RunBackends;
   readonly daemon: DaemonControl;
+  readonly models: Models;
+  readonly modelKeys: ModelKeys;
   /** Of this workspace. */
   readonly memory: Memento;
   readonly extensionId: string;

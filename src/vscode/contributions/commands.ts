@@ -128,6 +128,8 @@ const specs: readonly CommandSpec[] = [
     palette: contextKeys.isDaemonRunning,
   },
   { command: c.connectDaemon, title: 'Connect to Daemon…', icon: 'plug', enablement: trusted },
+  { command: c.setModelKey, title: 'Set Model Key…', icon: 'key' },
+  { command: c.removeModelKey, title: 'Remove Model Key…' },
   { command: c.openWalkthrough, title: 'Open Walkthrough', icon: 'mortar-board' },
   { command: c.openSettings, title: 'Open Settings', icon: 'settings-gear' },
   { command: c.manageTrust, title: 'Manage Trust', icon: 'shield' },

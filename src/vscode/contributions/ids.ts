@@ -68,6 +68,8 @@ export const commandIds = {
   addRunBackend: 'orchestrator.addRunBackend',
   removeRunBackend: 'orchestrator.removeRunBackend',
   copyMcpConfiguration: 'orchestrator.copyMcpConfiguration',
+  setModelKey: 'orchestrator.setModelKey',
+  removeModelKey: 'orchestrator.removeModelKey',
 } as const;
 export type CommandId = (typeof commandIds)[keyof typeof commandIds];
 
@@ -109,6 +111,9 @@ export const settingIds = {
   daemonAllowedOrigins: 'orchestrator.daemon.allowedOrigins',
   daemonAllowedHosts: 'orchestrator.daemon.allowedHosts',
   daemonMaxSessions: 'orchestrator.daemon.maxSessions',
+  modelsProviders: 'orchestrator.models.providers',
+  modelsDefault: 'orchestrator.models.default',
+  modelsAllowCodeInTerminal: 'orchestrator.models.allowCodeInTerminal',
   processHostLost: 'orchestrator.notifications.processHostLost',
 } as const;
 export type SettingId = (typeof settingIds)[keyof typeof settingIds];
@@ -152,6 +157,10 @@ export interface SettingTypes {
   [settingIds.daemonAllowedOrigins]: readonly string[];
   [settingIds.daemonAllowedHosts]: readonly string[];
   [settingIds.daemonMaxSessions]: number;
+  /** As they stand there: whoever uses them checks them (`modelProviders`). */
+  [settingIds.modelsProviders]: readonly unknown[];
+  [settingIds.modelsDefault]: string;
+  [settingIds.modelsAllowCodeInTerminal]: boolean;
   [settingIds.processHostLost]: boolean;
 }
 

@@ -11,6 +11,7 @@ export interface SettingSchema {
         readonly type: 'object';
         readonly required: readonly string[];
         readonly properties: Readonly<Record<string, object>>;
+        readonly additionalProperties?: boolean;
       };
   readonly scope: 'window' | 'resource' | 'machine' | 'machine-overridable' | 'application';
   readonly order: number;

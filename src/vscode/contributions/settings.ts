@@ -1,6 +1,7 @@
 import { backends } from './backendSettings.ts';
 import { tools } from './toolSettings.ts';
 import { type SettingId, settingIds as s } from './ids.ts';
+import { models } from './modelSettings.ts';
 import type { SettingGroup } from './settingSchema.ts';
 
 const terminal: SettingGroup = {
@@ -361,6 +362,7 @@ export const settingSchemas: readonly SettingGroup[] = [
   notifications,
   daemon,
   tools,
+  models,
   advanced,
 ];
 
@@ -372,7 +374,8 @@ export const configuration = [
   { id: 'orchestrator.notifications', title: 'Notifications', order: 5, properties: notifications },
   { id: 'orchestrator.daemon', title: 'Daemon', order: 6, properties: daemon },
   { id: 'orchestrator.tools', title: 'Tools', order: 7, properties: tools },
-  { id: 'orchestrator.advanced', title: 'Advanced', order: 8, properties: advanced },
+  { id: 'orchestrator.models', title: 'Models', order: 8, properties: models },
+  { id: 'orchestrator.advanced', title: 'Advanced', order: 9, properties: advanced },
 ];
 
 /** Settings that name a program, a folder or an engine: a workspace that is not trusted must not choose them. */

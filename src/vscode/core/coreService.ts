@@ -8,6 +8,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { TasksAtQuit } from '../../core/containerTasks/containerTaskManager.ts';
 import { defaultLimits, type OrchestratorLimits } from '../../core/limits.ts';
 import { Orchestrator } from '../../core/orchestrator.ts';
+import type { Models } from '../../core/ports/models.ts';
 import { openSqliteStore } from '../../adapters/sqlite/sqliteStore.ts';
 import { createTaskPlaces } from '../../adapters/containerTasks/taskPlaces.ts';
 import { createContainerParts } from '../../adapters/containerParts.ts';
@@ -28,6 +29,7 @@ import {
 import { ensurePrivateDir } from '../../processHost/paths.ts';
 import { acquireStateLock } from '../../processHost/stateLock.ts';
 import type { DaemonControl } from '../daemon/daemonControl.ts';
+import { chatModels } from '../models/chatModels.ts';
 import { type GrpcDoor, openGrpcDoorSoon } from './grpcDoor.ts';
 import { claimState } from './stateClaim.ts';
 import { requestYield, serveYield, yieldSocketPath } from './yieldSocket.ts';
@@ -62,6 +64,7 @@ export interface CoreServiceOptions {
   readonly secrets: SecretStore;
   /** The core answers gRPC on a socket beside its state. */
   readonly servesGrpc: boolean;
+  readonly models: Models;
   /** Serves the core that runs, while a person wants it to. */
   readonly daemon: DaemonControl;
   /** Of this window: commands in or below them are meant for its core. */
@@ -219,6 +222,8 @@ export class CoreService implements Disposable {
           clock: systemClock,
           logger,
         }),
+        models: this.options.models,
+        windowModels: chatModels,
         clock: systemClock,
         ids: systemIds,
         logger,

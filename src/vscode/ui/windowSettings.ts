@@ -45,6 +45,7 @@ export function configuredLimits(): Partial<OrchestratorLimits> {
     memoryThresholdBytes: readSetting(settingIds.terminalMemoryThreshold) * mebibyte,
     keepEndedContainersMs: readSetting(settingIds.containersKeepEnded) * 24 * 60 * 60_000,
     endedContainerRecordBytes: readSetting(settingIds.containersEndedQuota) * mebibyte,
+    allowsCodeInTerminal: readSetting(settingIds.modelsAllowCodeInTerminal),
     warmContainers: readSetting(settingIds.containersWarm),
     toolsAllowed: readSetting(settingIds.toolsAllowed),
   };

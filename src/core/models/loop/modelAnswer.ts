@@ -1,6 +1,7 @@
 import type { Clock } from '../../../base/clock.ts';
 import { byteLength } from '../../../base/clip.ts';
 import { OrchestratorError } from '../../../base/errors.ts';
+import { LinkedAbort } from '../../../base/linkedAbort.ts';
 import type {
   AnswerEnd,
   AnswerPart,
@@ -93,8 +94,8 @@ function delayMs({ details }: OrchestratorError, attempt: number, random: number
 async function readAnswer(options: AskOptions, draft: Draft): Promise<void> {
   const { model, prompt, maxBytes, listener, signal } = options;
   // An end of ours, by the limit, ends the request too.
-  const stop = new AbortController();
-  const parts = model.answer(prompt, AbortSignal.any([signal, stop.signal]))[Symbol.asyncIterator]();
+  const stop = new LinkedAbort(signal);
+  const parts = model.answer(prompt, stop.signal)[Symbol.asyncIterator]();
   try {
     for (;;) {
       const next = await abortable(parts.next(), signal);
@@ -111,6 +112,7 @@ async function readAnswer(options: AskOptions, draft: Draft): Promise<void> {
     }
   } finally {
     stop.abort();
+    stop.dispose();
     // Not waited for: who is stuck would hold us.
     parts.return?.(undefined).catch(() => undefined);
   }
