@@ -70,7 +70,7 @@ export function createRunOptions(
   parts: RunOptionsParts = {},
 ): RunOptionsSource {
   const changed = new Emitter<void>();
-  const subscription = parts.onDidChange?.(() => void changed.fire());
+  const subscription = parts.onDidChange?.(() => changed.fire());
   return {
     onDidChange: changed.event,
     engines() {
@@ -88,7 +88,10 @@ export function createRunOptions(
     backends: () => [local, ...(parts.backends?.() ?? [])],
     loading: () => parts.loading?.(),
     async connect(provider) {
-      if (parts.connect !== undefined) return await parts.connect(provider);
+      if (parts.connect !== undefined) {
+        await parts.connect(provider);
+        return;
+      }
       throw new OrchestratorError(
         'FAILED_PRECONDITION',
         'invalid_request',

@@ -295,7 +295,7 @@ export class RunPanelController implements Disposable {
         this.showAt(message.at ?? undefined);
         return;
       case 'showFrom':
-        if (message.from === null) this.story?.showAt(undefined);
+        if (message.from === null) this.story?.showNewest();
         else this.story?.showFrom(message.from);
         return;
       default:

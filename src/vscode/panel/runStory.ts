@@ -94,6 +94,11 @@ export class RunStory {
     this.setLook({ from, ...(at === undefined ? {} : { at }) });
   }
 
+  /** Back from elsewhere: the newest events there are, or were. */
+  showNewest(): void {
+    this.showAt(this.look.at);
+  }
+
   /** Everything up to now was sent. Rejects with what reading met. */
   async settled(): Promise<void> {
     await this.pumping;

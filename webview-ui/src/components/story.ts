@@ -35,12 +35,15 @@ export class StoryElement extends LightElement {
     newEntries: { state: true },
     earlier: { state: true },
     isEmpty: { state: true },
+    isElsewhere: { state: true },
   };
   declare controller: Controller;
   declare panel: PanelState;
   declare private newEntries: number;
   declare private earlier: number;
   declare private isEmpty: boolean;
+  /** What is here is a part of the past: the newest must be asked for. */
+  declare private isElsewhere: boolean;
 
   private readonly heights = new ChunkHeights();
   private readonly chunks = new Map<number, Chunk>();
@@ -57,12 +60,17 @@ export class StoryElement extends LightElement {
   /** How many entries there were when the person scrolled away from the newest. */
   private leftAt = 0;
   private askedFrom: number | undefined;
+  private pendingAnchor: number | undefined;
+  private anchorPasses = 0;
+  /** The event that stays in view when what is around it comes. */
+  private anchor: number | undefined;
 
   constructor() {
     super();
     this.newEntries = 0;
     this.earlier = 0;
     this.isEmpty = true;
+    this.isElsewhere = false;
   }
 
   protected override render(): unknown {
@@ -91,9 +99,9 @@ export class StoryElement extends LightElement {
         <div class="story"></div>
       </div>
       ${
-        this.newEntries > 0
+        this.newEntries > 0 || this.isElsewhere
           ? html`<button type="button" class="new-lines" @click=${() => this.followAgain()}>
-            ${this.newEntries} new ${this.newEntries === 1 ? 'entry' : 'entries'}<span class="codicon codicon-arrow-down" aria-hidden="true"></span>
+            ${this.isElsewhere ? 'Show the newest' : `${this.newEntries} new ${this.newEntries === 1 ? 'entry' : 'entries'}`}<span class="codicon codicon-arrow-down" aria-hidden="true"></span>
           </button>`
           : nothing
       }`;
@@ -197,7 +205,8 @@ export class StoryElement extends LightElement {
     this.earlier = story.earlier;
     this.isEmpty = story.entries.length === 0;
     this.newEntries = this.tail.isFollowing ? 0 : Math.max(0, end - this.leftAt);
-    if (this.tail.isFollowing) {
+    if (this.anchor !== undefined) this.holdAnchor(this.anchor);
+    else if (this.tail.isFollowing) {
       this.leftAt = end;
       // The pin has moved: what is visible now may not be drawn yet.
       if (shown.after > 0) this.requestPaint();
@@ -210,6 +219,8 @@ export class StoryElement extends LightElement {
     this.chunks.clear();
     this.heights.clear();
     this.askedFrom = undefined;
+    this.anchor = this.pendingAnchor;
+    this.pendingAnchor = undefined;
   }
 
   private draw(number: number, first: number, context: EntryContext): void {
@@ -256,7 +267,6 @@ export class StoryElement extends LightElement {
       openDiff: (sequence) => controller.post({ type: 'openDiff', sequence }),
       copy: (text) => controller.post({ type: 'copyText', text: text.slice(0, 1_000_000) }),
       connect: (provider) => controller.post({ type: 'connect', provider }),
-      retryFrom: (fromStep) => controller.post({ type: 'retry', runId: run.id, fromStep }),
     };
   }
 
@@ -278,30 +288,49 @@ export class StoryElement extends LightElement {
     const from = Math.max(1, story.firstEvent - 1_000);
     if (story.earlier <= 0 || this.askedFrom === from) return;
     this.askedFrom = from;
+    this.pendingAnchor = story.firstEvent;
+    this.isElsewhere = true;
     this.tail?.leave();
     this.controller.post({ type: 'showFrom', from });
   }
 
   private followAgain(): void {
     this.tail?.follow();
-    this.controller.post({ type: 'showFrom', from: null });
+    if (this.isElsewhere) this.controller.post({ type: 'showFrom', from: null });
+    this.isElsewhere = false;
     this.requestPaint();
   }
 
-  /** Shows the entry that an event began, as far as it is here. */
+  /** Shows the entry that an event began; what is not here is asked for. */
   reveal(ordinal: number): void {
-    const { story } = this.controller;
-    const index = story.entries.findLastIndex((entry) => entry.first <= ordinal);
-    if (index === -1) {
-      this.controller.post({ type: 'showFrom', from: Math.max(1, ordinal - 200) });
+    this.tail?.leave();
+    if (this.controller.story.firstEvent <= ordinal) {
+      this.anchor = ordinal;
+      this.requestPaint();
       return;
     }
-    this.tail?.leave();
-    const number = Math.floor((index + story.dropped) / chunkEntries);
+    this.pendingAnchor = ordinal;
+    this.isElsewhere = true;
+    this.controller.post({ type: 'showFrom', from: Math.max(1, ordinal - 200) });
+  }
+
+  /** Some passes: the first goes by guessed heights, the others by what was drawn there. */
+  private holdAnchor(ordinal: number): void {
+    this.anchorPasses += 1;
+    if (this.anchorPasses >= 3) {
+      this.anchor = undefined;
+      this.anchorPasses = 0;
+    }
+    const { story } = this.controller;
+    const index = Math.max(
+      0,
+      story.entries.findLastIndex((entry) => entry.first <= ordinal),
+    );
+    const target = Math.floor((index + story.dropped) / chunkEntries);
     let offset = 0;
-    for (let chunk = Math.floor(story.dropped / chunkEntries); chunk < number; chunk += 1)
+    for (let chunk = Math.floor(story.dropped / chunkEntries); chunk < target; chunk += 1)
       offset += this.heights.height(chunk, chunkEntries);
-    this.scroller.scrollTop = this.list.offsetTop + offset - 40;
+    this.scroller.scrollTop = this.list.offsetTop + offset;
     this.requestPaint();
   }
 

@@ -23,7 +23,6 @@ export interface EntryContext {
   openDiff(sequence: number): void;
   copy(text: string): void;
   connect(provider: string): void;
-  retryFrom(step: number): void;
 }
 
 export function storyEntry(entry: StoryEntry, context: EntryContext): TemplateResult {
