@@ -158,9 +158,8 @@ export class Orchestrator {
     this.chat = new Chat({ context, sessions, messages, runs, conversations, terminals, tasks, events: log });
     this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
     this.containerRuns = this.runs.addContainers(this.containers);
-    this.toolCalls = this.disposables.add(
-      new ToolCalls(new ToolCarrier(this, dependencies, limits), clock, ids),
-    );
+    this.toolCarrier = new ToolCarrier(this, dependencies, limits);
+    this.toolCalls = this.disposables.add(new ToolCalls(this.toolCarrier, clock, ids));
     if (dependencies.containerTaskPlaces !== undefined) {
       this.containerTasks = this.disposables.add(
         new ContainerTaskManager(this.context, {
