@@ -21,7 +21,6 @@ type SdkToolPart = Extract<SdkMessage, { role: 'tool' }>['content'][number];
 type SdkMetadata = NonNullable<SdkAssistantPart['providerOptions']>;
 type SdkStream = Awaited<ReturnType<SdkModel['doStream']>>['stream'];
 type SdkPart = SdkStream extends ReadableStream<infer Part> ? Part : never;
-type SdkSchema = Extract<NonNullable<SdkCall['tools']>[number], { type: 'function' }>['inputSchema'];
 
 /** One model of a provider that is reached over HTTP. Nothing is loaded or sent before it is asked. */
 export function openSdkModel(
@@ -99,7 +98,7 @@ function callOf(prompt: ModelPrompt, { kind }: ModelProvider): SdkCall {
             type: 'function' as const,
             name,
             description,
-            inputSchema: inputSchema as SdkSchema,
+            inputSchema: inputSchema,
           })),
         }),
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
