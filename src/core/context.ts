@@ -13,7 +13,7 @@ import type { ProcessHost } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
-import type { RunTools } from './runs/modelRuns.ts';
+import type { RunTools } from './runs/modelParts.ts';
 
 /** What every manager works with. Made once, by the Orchestrator. */
 export interface CoreContext {

@@ -26,7 +26,7 @@ import type { Store } from './ports/store.ts';
 import { settleAgentRuns } from './runs/agentRunEvents.ts';
 import type { ContainerRunEngine } from './runs/containerRunEngine.ts';
 import { settleContainerRuns } from './runs/containerRunEvents.ts';
-import type { ModelParts } from './runs/modelRuns.ts';
+import type { ModelParts } from './runs/modelParts.ts';
 import { RunManager } from './runs/runManager.ts';
 import { MessageLog } from './sessions/messageLog.ts';
 import { settleSessions } from './sessions/sessionActivity.ts';

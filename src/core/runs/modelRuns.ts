@@ -1,12 +1,11 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { isModelName, type ModelProvider, priceOf, vscodeProviderId } from '../models/modelProvider.ts';
-import type { Models, WindowModels } from '../ports/models.ts';
+import type { Models } from '../ports/models.ts';
 import type { StartWorkerOptions } from '../ports/processHost.ts';
 import type { Session } from '../sessions/session.ts';
 import { checkInteger, invalidRequest } from '../text.ts';
-import type { ToolSecrets, ToolServer } from '../tools/toolServer.ts';
-import type { ToolSet } from '../tools/toolSet.ts';
+import type { ToolServer } from '../tools/toolServer.ts';
 import type { CodePlace } from './runEvents.ts';
 import {
   defaultMaxOutputTokens,
@@ -19,23 +18,6 @@ import {
   toolSecretsVariable,
 } from './modelRunSpec.ts';
 import type { ModelRequest, Run, RunHints, RunRequest } from './run.ts';
-
-/** The tool servers of a run, as they are set up now; constraints are the tool set's own matter. */
-export interface RunTools {
-  forRun(run: Run): Promise<{ readonly servers: readonly ToolServer[]; readonly secrets: ToolSecrets }>;
-  /** Opens them in this process, for a run without a worker. */
-  open?(run: Run, signal: AbortSignal): Promise<ToolSet>;
-}
-
-/** What the engine `model` needs of the world. */
-export interface ModelParts {
-  /** Without it there is no engine `model`. */
-  readonly models?: Models | undefined;
-  /** Without it, models have no tools of servers. */
-  readonly tools?: RunTools | undefined;
-  /** Without it, the provider `vscode` is not there. */
-  readonly windowModels?: WindowModels | undefined;
-}
 
 const maxOutputLimit = 1_000_000;
 const maxTokensLimit = 1_000_000_000;
