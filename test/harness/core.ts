@@ -8,6 +8,7 @@ import { nullLogger, type Logger } from '../../src/base/logger.ts';
 import { Orchestrator, type OrchestratorLimits } from '../../src/core/orchestrator.ts';
 import type { TasksAtQuit } from '../../src/core/containerTasks/containerTaskManager.ts';
 import type { ContainerTaskPlaces } from '../../src/core/ports/containerTasks.ts';
+import type { Models, WindowModels } from '../../src/core/ports/models.ts';
 import type { ProcessHost } from '../../src/core/ports/processHost.ts';
 import type { ProcessMetrics } from '../../src/core/ports/processMetrics.ts';
 import type { Store } from '../../src/core/ports/store.ts';
@@ -36,6 +37,8 @@ export class CoreHarness {
       processMetrics?: ProcessMetrics;
       containerTaskPlaces?: ContainerTaskPlaces;
       containerTasksAtQuit?: TasksAtQuit;
+      models?: Models;
+      windowModels?: WindowModels;
     } = {},
   ): Orchestrator {
     return new Orchestrator({
@@ -45,6 +48,8 @@ export class CoreHarness {
       processMetrics: options.processMetrics,
       containerTaskPlaces: options.containerTaskPlaces,
       containerTasksAtQuit: options.containerTasksAtQuit,
+      models: options.models,
+      windowModels: options.windowModels,
       clock: this.clock,
       ids: systemIds,
       logger: this.logger,

@@ -1,7 +1,7 @@
 import { OrchestratorError } from '../../base/errors.ts';
 import type { CoreContext } from '../context.ts';
 import { isModelName, type ModelProvider, priceOf, vscodeProviderId } from '../models/modelProvider.ts';
-import type { Models, WindowModels } from '../ports/models.ts';
+import type { Models } from '../ports/models.ts';
 import type { StartWorkerOptions } from '../ports/processHost.ts';
 import type { Session } from '../sessions/session.ts';
 import { invalidRequest } from '../text.ts';
