@@ -1,22 +1,6 @@
 import { type SettingId, settingIds as s } from './ids.ts';
-
-/** JSON schema of one setting, as far as we use it. */
-export interface SettingSchema {
-  readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
-  readonly default: string | number | boolean | readonly string[] | Readonly<Record<string, unknown>>;
-  /** Of an array. */
-  readonly items?: { readonly type: 'string'; readonly enum?: readonly string[] };
-  readonly scope: 'window' | 'resource' | 'machine' | 'machine-overridable' | 'application';
-  readonly order: number;
-  readonly markdownDescription: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly enum?: readonly string[];
-  readonly enumItemLabels?: readonly string[];
-  readonly markdownEnumDescriptions?: readonly string[];
-}
-
-export type SettingGroup = Readonly<Partial<Record<SettingId, SettingSchema>>>;
+import type { SettingGroup } from './settingSchema.ts';
+import { tools } from './toolSettings.ts';
 
 const terminal: SettingGroup = {
   [s.terminalShell]: {
@@ -337,34 +321,6 @@ const daemon: SettingGroup = {
     order: 5,
     markdownDescription:
       'Sessions with a task at the same time; further ones wait. How many tasks run at a time is set by `#orchestrator.run.maxConcurrent#`.',
-  },
-};
-
-const tools: SettingGroup = {
-  [s.toolsServers]: {
-    type: 'object',
-    default: {},
-    scope: 'window',
-    order: 1,
-    markdownDescription:
-      'MCP servers whose tools runs may use, by name, as in `mcp.json`: `{ "mail": { "command": "npx", "args": ["…"], "env": { "KEY": "${input:key}" } } }` or `{ "url": "https://…" }`; besides `aliases` (`{ "own_name": "gmail_send_email" }`) and `timeout` in milliseconds. A server of a workspace is asked about before it is started.',
-  },
-  [s.toolsUseVsCodeServers]: {
-    type: 'boolean',
-    default: true,
-    scope: 'window',
-    order: 2,
-    markdownDescription:
-      'Offer the MCP servers of your `mcp.json` and of `.vscode/mcp.json` in trusted folders too. Those of a folder are asked about before they are started.',
-  },
-  [s.toolsAllowed]: {
-    type: 'array',
-    items: { type: 'string', enum: ['terminal', 'container'] },
-    default: [],
-    scope: 'application',
-    order: 3,
-    markdownDescription:
-      'What runs commands and may be used by every run, also by one that does not name it among its tools: `terminal`, `container`. Reading the files of the session is always offered.',
   },
 };
 
