@@ -37,30 +37,16 @@ const lazyWorkbench = {
 };
 
 /**
- * What talks to container engines is big and rarely needed: one bundle for all, loaded with the first call.
+ * What talks to container engines, MCP servers and models is big and rarely needed: a bundle of each for all, loaded with the
+ * first call.
  * @type {esbuild.Plugin}
  */
-const lazyDockerode = {
-  name: 'lazy-dockerode',
+const lazyLibraries = {
+  name: 'lazy-libraries',
   setup: (build) => {
-    build.onResolve({ filter: /^\.\/dockerode\.(ts|js)$/ }, ({ kind }) =>
+    build.onResolve({ filter: /^\.\/(dockerode|mcpLibrary|modelSdk)\.(ts|js)$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' || kind === 'require-call'
-        ? { path: './dockerode.js', external: true }
-        : undefined,
-    );
-  },
-};
-
-/**
- * What speaks to the providers of models: likewise one bundle for all, loaded with the first request to a model.
- * @type {esbuild.Plugin}
- */
-const lazyModels = {
-  name: 'lazy-models',
-  setup: (build) => {
-    build.onResolve({ filter: /^\.\/sdk\.(ts|js)$/ }, ({ kind, importer }) =>
-      /[\\/]adapters[\\/]models[\\/]/.test(importer) && (kind === 'dynamic-import' || kind === 'require-call')
-        ? { path: './models.js', external: true }
+        ? { path: path.replace(/ts$/, 'js'), external: true }
         : undefined,
     );
   },
@@ -149,21 +135,19 @@ const webviewBundle = (name, entry) => ({
 
 const bundles = [
   nodeBundle('extension', 'src/vscode/extension.ts', { external: ['vscode'], plugins: [lazyWorkbench] }),
-  nodeBundle('workbench', 'src/vscode/workbench.ts', {
-    external: ['vscode'],
-    plugins: [lazyDockerode, lazyModels],
-  }),
+  nodeBundle('workbench', 'src/vscode/workbench.ts', { external: ['vscode'], plugins: [lazyLibraries] }),
   nodeBundle('cli', 'src/cli/main.ts', {
-    plugins: [lazyDockerode, lazyModels],
+    plugins: [lazyLibraries],
     banner: { js: '#!/usr/bin/env node' },
     // An old Node must be able to parse the file, or it never gets to saying what it needs (nodeVersion.ts).
     supported: { 'dynamic-import': false, using: false },
   }),
   nodeBundle('processHost', 'src/processHost/main.ts', { external: ['node-pty'] }),
   nodeBundle('screenWorker', 'src/processHost/screenWorker.ts'),
-  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyDockerode, lazyModels] }),
-  nodeBundle('models', 'src/adapters/models/sdk.ts'),
+  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyLibraries] }),
+  nodeBundle('modelSdk', 'src/adapters/models/modelSdk.ts'),
   nodeBundle('dockerode', 'src/adapters/docker/dockerode.ts', { plugins: [leanDockerode] }),
+  nodeBundle('mcpLibrary', 'src/adapters/mcp/mcpLibrary.ts'),
   webviewBundle('runPanel', 'webview-ui/src/main.ts'),
   webviewBundle('daemon', 'webview-ui/src/daemon/main.ts'),
   {

@@ -86,7 +86,7 @@ interface Link {
 
 async function openLink(options: McpConnectionOptions): Promise<Link> {
   const { server, limits } = options;
-  const { Client: McpClient } = await import('@modelcontextprotocol/client');
+  const { Client: McpClient } = await import('./mcpLibrary.ts');
   const client = new McpClient(
     { name: 'orchestration-workbench', version: '1' },
     {
@@ -190,7 +190,7 @@ async function httpTransport(
   server: HttpToolServer,
   { secrets, limits }: McpConnectionOptions,
 ): Promise<StreamableHTTPClientTransport> {
-  const { StreamableHTTPClientTransport: HttpTransport } = await import('@modelcontextprotocol/client');
+  const { StreamableHTTPClientTransport: HttpTransport } = await import('./mcpLibrary.ts');
   const url = new URL(server.url);
   const secret = Object.fromEntries(server.secretHeaders.map((name) => [name, secrets[name] ?? '']));
   const headersTimeoutMs = Math.max(limits.headersTimeoutMs, server.callTimeoutMs);

@@ -60,7 +60,7 @@ export function createToolSignIn({ secrets, clock, requestTimeoutMs = 10_000 }: 
     secrets.set(keyOf(server.name), JSON.stringify(kept));
 
   const renew = async (server: HttpToolServer, kept: Kept): Promise<string | undefined> => {
-    const { auth } = await import('@modelcontextprotocol/client');
+    const { auth } = await import('./mcpLibrary.ts');
     const grant = new Grant(kept, kept.callbackUrl ?? 'http://127.0.0.1/', '', clock);
     const outcome = await auth(grant, { serverUrl: server.url, fetchFn });
     // It asks for a person where what it had is not good any more.
@@ -71,7 +71,7 @@ export function createToolSignIn({ secrets, clock, requestTimeoutMs = 10_000 }: 
 
   return {
     async start(server, callbackUrl, returnTo) {
-      const { auth } = await import('@modelcontextprotocol/client');
+      const { auth } = await import('./mcpLibrary.ts');
       const now = clock.now();
       for (const [state, flow] of flows) if (flow.endsAt <= now) flows.delete(state);
       if (flows.size >= maxFlows) flows.delete(flows.keys().next().value ?? '');
@@ -148,7 +148,7 @@ export function createToolSignIn({ secrets, clock, requestTimeoutMs = 10_000 }: 
   async function finishFlow({ server, provider }: Flow, answer: SignInAnswer): Promise<string | undefined> {
     if (answer.error !== undefined) return `${server.displayName} refused: ${answer.error.slice(0, 200)}`;
     if (answer.code === undefined) return `${server.displayName} sent no code.`;
-    const { auth } = await import('@modelcontextprotocol/client');
+    const { auth } = await import('./mcpLibrary.ts');
     try {
       const { code: authorizationCode, issuer: iss } = answer;
       const outcome = await auth(provider, {

@@ -8,7 +8,7 @@ import type {
   ModelPrompt,
 } from '../../core/models/languageModel.ts';
 import type { ModelProvider } from '../../core/models/modelProvider.ts';
-import type * as Libraries from './sdk.ts';
+import type * as Libraries from './modelSdk.ts';
 import { modelFailure } from './modelFailure.ts';
 import { modelFetch } from './modelFetch.ts';
 
@@ -55,7 +55,7 @@ async function openModel(
   key: string | undefined,
   clock: Clock,
 ): Promise<SdkModel> {
-  const sdk = await import('./sdk.ts');
+  const sdk = await import('./modelSdk.ts');
   const fetch = modelFetch({ provider, hasKey: key !== undefined, clock });
   // Without any, the libraries would look into the environment: a key is for its own provider only.
   const apiKey = key ?? 'none';

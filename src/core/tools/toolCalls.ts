@@ -248,9 +248,9 @@ export class ToolCalls implements Disposable {
   ): Promise<void> {
     const { carrier, clock } = this;
     const { sessionId } = record;
-    let isTimedOut = false;
+    const limit = { isOver: false };
     const timer = clock.setTimer(timeoutMs, () => {
-      isTimedOut = true;
+      limit.isOver = true;
       controller.abort();
     });
     // The caller is told of the call before it can end.
@@ -268,7 +268,7 @@ export class ToolCalls implements Disposable {
     } finally {
       timer.dispose();
     }
-    if (isTimedOut) change = { ...change, status: 'timeout', error: `It took more than ${timeoutMs} ms.` };
+    if (limit.isOver) change = { ...change, status: 'timeout', error: `It took more than ${timeoutMs} ms.` };
     else if (controller.signal.aborted)
       change = { ...change, status: 'cancelled', error: 'It was cancelled.' };
     this.running.delete(record.id);

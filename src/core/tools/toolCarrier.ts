@@ -182,15 +182,16 @@ export class ToolCarrier {
       { command: ['sh', '-c', command] },
       { onData: (_, data) => tail.add(data), onEnd: () => ended.resolve() },
     );
-    let isTimedOut = false;
+    const limit = { isOver: false };
     const stop = (): void => ended.resolve();
     const timer = setTimeout(() => {
-      isTimedOut = true;
+      limit.isOver = true;
       stop();
     }, timeoutMs);
     signal.addEventListener('abort', stop, { once: true });
     try {
       await ended.promise;
+      const { isOver: isTimedOut } = limit;
       const isEnded = !isTimedOut && !signal.aborted;
       return { exitCode: isEnded ? ((await exec.exitCode) ?? null) : null, isTimedOut, output: tail.text() };
     } finally {

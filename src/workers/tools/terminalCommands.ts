@@ -34,10 +34,10 @@ export function createTerminalCommands(options: TerminalCommandsOptions): Comman
       const args = singleCommandArguments(shell, command);
       const { pid } = await terminals.spawnTerminal({ id, file: shell, args, cwd, env, cols, rows });
       onTerminal({ terminal_id: id, shell, args, cwd, cols, rows, pid });
-      let isTimedOut = false;
+      const limit = { isOver: false };
       const kill = (): void => void terminals.killTerminal(id).catch(() => undefined);
       const timer = clock.setTimer(timeoutMs, () => {
-        isTimedOut = true;
+        limit.isOver = true;
         kill();
       });
       signal.addEventListener('abort', kill, { once: true });
@@ -47,8 +47,8 @@ export function createTerminalCommands(options: TerminalCommandsOptions): Comman
         const tail = new OutputTail();
         const { exitCode } = await followToEnd(terminals, id, { onData: (data) => tail.add(data) });
         return {
-          exitCode: isTimedOut || signal.aborted ? null : exitCode,
-          isTimedOut,
+          exitCode: limit.isOver || signal.aborted ? null : exitCode,
+          isTimedOut: limit.isOver,
           output: tail.text(),
           terminalId: id,
         };

@@ -24,7 +24,7 @@ export async function* streamTool(
     throw invalidRequest('first message must contain execution_id');
   const { id } = find(first.value.executionId);
   const answers = new AsyncQueue<Payload>();
-  const say = (payload: Payload): void => void answers.push(payload);
+  const say = (payload: Payload): void => answers.push(payload);
   say(statusOf(calls.get(id)));
 
   const listen = async (): Promise<void> => {
