@@ -16,6 +16,7 @@ import {
   terminalProfileId,
   viewIds,
 } from './contributions/ids.ts';
+import { mcpDefinitions } from './mcp/mcpDefinition.ts';
 import { registerTerminalDrop, TerminalDrag } from './terminals/terminalDrag.ts';
 import { RecordingLog } from './ui/recordingLog.ts';
 import { DeferredTree } from './views/deferredTree.ts';
@@ -31,6 +32,7 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
   const agentsTree = new DeferredTree();
   const historyTree = new DeferredTree();
   const mcpChanged = new vscode.EventEmitter<void>();
+  const { version } = context.extension.packageJSON as { readonly version: string };
   const frame: Frame = {
     context,
     log,
@@ -97,7 +99,7 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
     }),
     vscode.lm.registerMcpServerDefinitionProvider(mcpProviderId, {
       onDidChangeMcpServerDefinitions: mcpChanged.event,
-      provideMcpServerDefinitions: async () => (await workbench()).mcp.definitions(),
+      provideMcpServerDefinitions: () => mcpDefinitions(version),
       resolveMcpServerDefinition: async (definition) => (await workbench()).mcp.resolve(definition),
     }),
     ...Object.values(languageModelToolNames).map((name) =>

@@ -72,6 +72,7 @@ export interface WorkbenchInternals {
   readonly sessionsTree: RowTreeProvider;
   readonly agentsTree: RowTreeProvider;
   readonly historyTree: RowTreeProvider;
+  readonly mcp: McpDoor;
   ready(): Promise<ReadyWorkbench>;
 }
 
@@ -196,6 +197,7 @@ export class Workbench implements vscode.Disposable {
       sessionsTree: this.sessionsTree,
       agentsTree: this.agentsTree,
       historyTree: this.historyTree,
+      mcp: this.mcp,
       ready: () => this.ready(),
     };
     this.resources.add(this.core.onDidChangeState((state) => this.adoptState(state)));

@@ -28,6 +28,7 @@ describe('owners', () => {
 
   it('count together below the agent that started them', () => {
     expect(rootOwner('orchestrator:coordinator-1:codegen')).toBe('orchestrator:coordinator-1');
+    expect(rootOwner('mcp:claude-code:x')).toBe('mcp:claude-code');
     expect(rootOwner('agent-1:x')).toBe('agent-1');
     expect(rootOwner('orchestrator')).toBe('orchestrator');
   });

@@ -70,7 +70,7 @@ function identityId(name: string): string {
   // `token:ci`, `jwt:anna`: a colon would be a level of the owner's.
   const parted = name.replace(/^(token|jwt):/, '$1.');
   const plain = plainText(parted);
-  return plain === parted ? plain : `${plain}.${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+  return plain === parted ? plain : `${plain}~${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
 }
 
 function plainText(name: string): string {

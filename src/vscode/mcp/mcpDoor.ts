@@ -8,7 +8,7 @@ import type { scopes } from '../../protocol/daemon/handshake.ts';
 import type { McpSocket } from '../../servers/mcp/mcpSocket.ts';
 import type { CoreService } from '../core/coreService.ts';
 import { settingIds } from '../contributions/ids.ts';
-import { readSetting } from '../ui/settings.ts';
+import { isMcpOffered } from './mcpDefinition.ts';
 
 export interface McpDoorOptions {
   readonly core: CoreService;
@@ -43,23 +43,16 @@ export class McpDoor implements vscode.Disposable {
       vscode.workspace.onDidChangeConfiguration((change) => {
         if (!change.affectsConfiguration(settingIds.mcpEnabled)) return;
         changed.fire();
-        if (!this.isOffered) void this.close();
+        if (!isMcpOffered()) void this.close();
       }),
     );
     this.resources.add(vscode.workspace.onDidGrantWorkspaceTrust(() => changed.fire()));
   }
 
-  /** What VS Code may start; nothing is started for the answer. */
-  definitions(): vscode.McpHttpServerDefinition[] {
-    if (!this.isOffered) return [];
-    const place = vscode.Uri.from({ scheme: 'unix', path: '/orchestration-workbench', fragment: '/mcp' });
-    return [new vscode.McpHttpServerDefinition('Orchestration Workbench', place, {}, this.options.version)];
-  }
-
   /** Starts the core where need be, and listens. Errors: those of starting the core and of opening a socket. */
   async resolve(definition: vscode.McpServerDefinition): Promise<vscode.McpServerDefinition> {
     if (!(definition instanceof vscode.McpHttpServerDefinition)) return definition;
-    if (!this.isOffered)
+    if (!isMcpOffered())
       throw new OrchestratorError(
         'FAILED_PRECONDITION',
         'workspace_untrusted',
@@ -88,10 +81,6 @@ export class McpDoor implements vscode.Disposable {
   dispose(): void {
     this.resources.dispose();
     void this.close();
-  }
-
-  private get isOffered(): boolean {
-    return vscode.workspace.isTrusted && readSetting(settingIds.mcpEnabled);
   }
 
   private open(): Promise<McpSocket> {

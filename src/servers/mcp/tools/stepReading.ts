@@ -1,3 +1,4 @@
+import { OrchestratorError } from '../../../base/errors.ts';
 import type { Run, RunStepState } from '../../../core/runs/run.ts';
 import { fitHead, fitTail } from '../plainOutput.ts';
 import type { ToolContext } from '../tool.ts';
@@ -29,22 +30,34 @@ export async function readStep(
   return { step, text, from: position, to: position + taken };
 }
 
-/** The end of what the last step has printed that printed anything. */
-export async function tailOfSteps(run: Run, { orchestrator, limits }: ToolContext): Promise<StepReading> {
-  const limitBytes = limits.textBytes * outputShare;
+/** The end of what the last step has printed that printed anything and still has it. */
+export async function tailOfSteps(run: Run, call: ToolContext): Promise<StepReading> {
   for (const { index } of run.steps.filter(hasBegun).slice(-5).reverse()) {
-    const { total } = await orchestrator.readStepOutput(run.id, index, beyond);
-    if (total === 0) continue;
-    const { data, position } = await orchestrator.readStepOutput(
-      run.id,
-      index,
-      Math.max(0, Math.floor(total - limitBytes)),
-    );
-    const { text, taken } = fitTail(data, limitBytes);
-    const to = position + data.length;
-    return { step: index, text, from: to - taken, to };
+    try {
+      const tail = await tailOfStep(run, index, call);
+      if (tail !== undefined) return tail;
+    } catch (error) {
+      // Its terminal or container was removed: the run can still be reported on.
+      if (OrchestratorError.from(error).code !== 'NOT_FOUND') throw error;
+    }
   }
   return { step: null, text: '', from: 0, to: 0 };
+}
+
+/** Undefined where it has printed nothing. */
+async function tailOfStep(
+  { id }: Pick<Run, 'id'>,
+  step: number,
+  { orchestrator, limits }: ToolContext,
+): Promise<StepReading | undefined> {
+  const limitBytes = limits.textBytes * outputShare;
+  const { total } = await orchestrator.readStepOutput(id, step, beyond);
+  if (total === 0) return undefined;
+  const from = Math.max(0, Math.floor(total - limitBytes));
+  const { data, position } = await orchestrator.readStepOutput(id, step, from);
+  const { text, taken } = fitTail(data, limitBytes);
+  const to = position + data.length;
+  return { step, text, from: to - taken, to };
 }
 
 function hasBegun({ status }: RunStepState): boolean {
