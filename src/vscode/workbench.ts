@@ -28,7 +28,7 @@ import { ModelKeys } from './models/modelKeys.ts';
 import { createWindowModels } from './models/windowModels.ts';
 import { OutputDocuments } from './panel/outputDocuments.ts';
 import { createPanelActions } from './panel/panelActions.ts';
-import { createRunOptions } from './panel/runOptions.ts';
+import { createWindowRunOptions } from './panel/windowRunOptions.ts';
 import { RunPanels } from './panel/runPanels.ts';
 import type { Place } from './place.ts';
 import { ReadyWorkbench } from './readyWorkbench.ts';
@@ -102,6 +102,7 @@ export class Workbench implements vscode.Disposable {
     const version = (context.extension.packageJSON as { readonly version: string }).version;
     const modelKeys = new ModelKeys(context.secrets);
     const models = createWindowModels(modelKeys);
+    const backends = this.resources.add(new RunBackends(context.secrets, log));
     const daemon = this.resources.add(
       new DaemonControl({
         open: openDaemon,
@@ -162,7 +163,15 @@ export class Workbench implements vscode.Disposable {
         core: this.core,
         remotes: this.remotes,
         actions: createPanelActions(() => this.commands),
-        runOptions: this.resources.add(createRunOptions(() => this.core.orchestrator)),
+        runOptions: this.resources.add(
+          createWindowRunOptions({
+            orchestrator: () => this.core.orchestrator,
+            models,
+            backends,
+            daemon,
+            logger: log,
+          }),
+        ),
         logger: log,
         home: this.home,
         onDidShowRun: (runId) => this.serving?.markSeen(runId),
@@ -179,7 +188,7 @@ export class Workbench implements vscode.Disposable {
       documents: this.documents,
       manifests: this.resources.add(new TaskManifests()),
       remotes: this.remotes,
-      backends: this.resources.add(new RunBackends(context.secrets, log)),
+      backends,
       daemon,
       models,
       modelKeys,

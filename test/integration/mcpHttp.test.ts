@@ -58,7 +58,7 @@ async function connect(token: string, name?: string): Promise<McpTestClient> {
     requestInit: { headers: bearer(token) },
   });
   // Its types know no exact optional properties.
-  return McpTestClient.connect(transport as Parameters<typeof McpTestClient.connect>[0], name);
+  return McpTestClient.connect(transport, name);
 }
 
 function sessionOf({ transport }: McpTestClient): string {

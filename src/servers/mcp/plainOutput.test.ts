@@ -15,7 +15,7 @@ describe('plain output', () => {
     ['what shows nothing', 'a\u200bb\ufeffc\u00add\u2060e', 'abcde'],
     [
       'tags that only a model reads',
-      `hi${String.fromCodePoint(...[...'obey'].map((c) => 0xe0000 + (c.codePointAt(0) ?? 0)))}`,
+      `hi${String.fromCodePoint(...Array.from('obey', (c) => 0xe0000 + (c.codePointAt(0) ?? 0)))}`,
       'hi',
     ],
     ['tabs, accents and faces, which stay', 'a\tä\u{1f600}\n', 'a\tä\u{1f600}\n'],

@@ -180,6 +180,12 @@ describe('LineBuffer', () => {
     );
   });
 
+  it('keeps a note of ours from a program that goes back to where it was', () => {
+    const buffer = new LineBuffer();
+    for (const part of ['\x1b[?1049h', '\x1b[?1049l', '\x1b[u', 'x']) buffer.write(part);
+    expect(linesOf(buffer)[0]?.text).toMatch(/^A full-screen program/);
+  });
+
   it('stays within its bounds whatever comes', () => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 200 }), (pieces) => {

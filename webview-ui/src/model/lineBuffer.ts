@@ -105,6 +105,8 @@ export class LineBuffer {
     this.startFresh();
     this.setLine(this.row, { text, runs: [{ start: 0, style: note }] });
     this.newLine();
+    // It is ours: nothing that a program prints gets back to it.
+    this.topRow = this.row;
   }
 
   private print(text: string): void {
