@@ -57,8 +57,7 @@ async function connect(token: string, name?: string): Promise<McpTestClient> {
   const transport = new StreamableHTTPClientTransport(served.url, {
     requestInit: { headers: bearer(token) },
   });
-  // Its types know no exact optional properties.
-  return McpTestClient.connect(transport as Parameters<typeof McpTestClient.connect>[0], name);
+  return McpTestClient.connect(transport, name);
 }
 
 function sessionOf({ transport }: McpTestClient): string {
