@@ -17,6 +17,7 @@ import {
   viewIds,
 } from './contributions/ids.ts';
 import { mcpDefinitions } from './mcp/mcpDefinition.ts';
+import { prepareTool } from './mcp/toolQuestions.ts';
 import { registerTerminalDrop, TerminalDrag } from './terminals/terminalDrag.ts';
 import { RecordingLog } from './ui/recordingLog.ts';
 import { DeferredTree } from './views/deferredTree.ts';
@@ -104,8 +105,8 @@ export function activate(context: vscode.ExtensionContext): OrchestrationWorkben
     }),
     ...Object.values(languageModelToolNames).map((name) =>
       vscode.lm.registerTool<Readonly<Record<string, unknown>>>(name, {
-        prepareInvocation: async ({ input }) => (await workbench()).prepareTool(name, input),
-        invoke: async ({ input }, token) => (await workbench()).invokeTool(name, input, token),
+        prepareInvocation: ({ input }) => prepareTool(name, input),
+        invoke: async ({ input }, token) => (await workbench()).mcp.invokeTool(name, input, token),
       }),
     ),
   );

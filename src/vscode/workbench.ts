@@ -15,14 +15,13 @@ import type { CommandArguments, CommandContext } from './commands/context.ts';
 import { defaultFolder } from './commands/folders.ts';
 import { rowOf } from './commands/targets.ts';
 import { startProfileTerminal } from './commands/terminalCommands.ts';
-import { type CommandId, contextKeys, type LanguageModelToolName, settingIds } from './contributions/ids.ts';
+import { type CommandId, contextKeys, settingIds } from './contributions/ids.ts';
 import { CoreService, type CoreState } from './core/coreService.ts';
 import { DaemonControl } from './daemon/daemonControl.ts';
 import { DaemonStatusBar } from './daemon/daemonStatusBar.ts';
 import { DaemonViewProvider } from './daemon/daemonViewProvider.ts';
 import { openDaemon } from './daemon/runningDaemon.ts';
 import { TaskManifests } from './manifests/taskManifests.ts';
-import { invokeTool, prepareTool } from './mcp/languageModelTools.ts';
 import { McpDoor } from './mcp/mcpDoor.ts';
 import { ModelKeys } from './models/modelKeys.ts';
 import { createWindowModels } from './models/windowModels.ts';
@@ -306,18 +305,6 @@ export class Workbench implements vscode.Disposable {
       showProblem('The terminal was not started', error, this.frame.log);
       return undefined;
     }
-  }
-
-  prepareTool(...call: Parameters<typeof prepareTool>): vscode.PreparedToolInvocation {
-    return prepareTool(...call);
-  }
-
-  invokeTool(
-    name: LanguageModelToolName,
-    input: Readonly<Record<string, unknown>>,
-    token: vscode.CancellationToken,
-  ): Promise<vscode.LanguageModelToolResult> {
-    return invokeTool(this.core, name, input, token);
   }
 
   /** Detaches: everything that runs goes on. */

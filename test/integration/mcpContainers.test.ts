@@ -65,6 +65,10 @@ it('a session of containers runs tasks, is looked into, and ends with them', asy
     const { stdout } = await mcp.ask('container_exec', { container_id, command: look });
     return stdout === '0\n' ? true : undefined;
   });
+  // Through the core of the first one.
+  const theirs = await other.ask('create_session', { type: 'container', image: testImage });
+  const ran = await other.ask('run_task', { session_id: theirs['session_id'], task: 'echo there' });
+  expect(ran).toMatchObject({ status: 'succeeded', output: 'there\n' });
   expect(await other.refusal('container_exec', { container_id, command: ['true'] })).toMatch(
     /permission_denied/,
   );

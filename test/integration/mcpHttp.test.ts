@@ -57,7 +57,6 @@ async function connect(token: string, name?: string): Promise<McpTestClient> {
   const transport = new StreamableHTTPClientTransport(served.url, {
     requestInit: { headers: bearer(token) },
   });
-  // Its types know no exact optional properties.
   return McpTestClient.connect(transport, name);
 }
 

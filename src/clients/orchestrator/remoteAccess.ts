@@ -191,8 +191,8 @@ export class RemoteAccess implements ServingOrchestrator, Disposable {
   }
 
   async createSession(request: CreateSessionRequest): Promise<Session> {
-    const { name = '', cwd = '', type = '', description = '', labels = {} } = request;
-    const message = { name, cwd, type, description, labels: { ...labels } };
+    const { name = '', cwd = '', type = '', description = '', labels = {}, image = '' } = request;
+    const message = { name, cwd, type, description, labels: { ...labels }, image };
     return sessionOf(present((await this.sessions.createSession(message)).session, 'session'));
   }
 

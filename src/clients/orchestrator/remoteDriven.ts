@@ -33,8 +33,16 @@ export function remoteOrchestrator(client: GrpcClient): DrivenOrchestrator {
     containers: access.containers,
     listSessions: () => access.listSessions(),
     createSession: async (request) => {
-      const { name = '', cwd = '', type = '', description = '', labels = {}, owner = null } = request;
-      const message = { name, cwd, type, description, labels: { ...labels } };
+      const {
+        name = '',
+        cwd = '',
+        type = '',
+        description = '',
+        labels = {},
+        image = '',
+        owner = null,
+      } = request;
+      const message = { name, cwd, type, description, labels: { ...labels }, image };
       return sessionOf(present((await sessions.createSession(message, as(owner))).session, 'session'));
     },
     closeSession: async (sessionId, reason) => {

@@ -24,7 +24,10 @@ export class McpRoutes {
   constructor(options: McpRouteOptions, access: Access) {
     this.app.all('/mcp', async ({ req, var: { caller } }) => {
       checkScope(caller, 'read');
-      this.endpoint ??= openEndpoint(options);
+      this.endpoint ??= openEndpoint(options).catch((error: unknown) => {
+        this.endpoint = undefined;
+        throw error;
+      });
       const endpoint = await this.endpoint;
       return endpoint.handle(req.raw, {
         key: caller.name,

@@ -13,11 +13,7 @@ describe('plain output', () => {
     ['bells, backspaces and C1', 'a\x07\x08\x9bb\x85c', 'abc'],
     ['what turns the direction', 'user\u202enimda\u202c \u2066x\u2069', 'usernimda x'],
     ['what shows nothing', 'a\u200bb\ufeffc\u00add\u2060e', 'abcde'],
-    [
-      'tags that only a model reads',
-      `hi${String.fromCodePoint(...Array.from('obey', (c) => 0xe0000 + (c.codePointAt(0) ?? 0)))}`,
-      'hi',
-    ],
+    ['tags that only a model reads', 'hi\u{e006f}\u{e0062}\u{e0065}\u{e0079}', 'hi'],
     ['tabs, accents and faces, which stay', 'a\tä\u{1f600}\n', 'a\tä\u{1f600}\n'],
   ])('loses %s', (_what, printed, shown) => {
     // C1 stands as a character here, not as a byte.

@@ -4,10 +4,11 @@ import { DisposableStore } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { mcpSocketPath } from '../../processHost/paths.ts';
-import type { scopes } from '../../protocol/daemon/handshake.ts';
 import type { McpSocket } from '../../servers/mcp/mcpSocket.ts';
 import type { CoreService } from '../core/coreService.ts';
-import { settingIds } from '../contributions/ids.ts';
+import { type LanguageModelToolName, settingIds } from '../contributions/ids.ts';
+import { grantedScopes } from './grantedScopes.ts';
+import { invokeTool } from './languageModelTools.ts';
 import { isMcpOffered } from './mcpDefinition.ts';
 
 export interface McpDoorOptions {
@@ -17,9 +18,6 @@ export interface McpDoorOptions {
   readonly changed: vscode.EventEmitter<void>;
   readonly logger: Logger;
 }
-
-/** What clients over the socket may do: everything but what others started. */
-export const grantedScopes: ReadonlySet<(typeof scopes)[number]> = new Set(['read', 'drive']);
 
 /**
  * The workbench as an MCP server of VS Code. It listens, on a socket of this user alone, only once VS Code has asked for
@@ -66,6 +64,15 @@ export class McpDoor implements vscode.Disposable {
     });
     definition.headers = { Authorization: `Bearer ${token}` };
     return definition;
+  }
+
+  /** One of the few tools that need no server. Errors: what the tool says is wrong. */
+  invokeTool(
+    name: LanguageModelToolName,
+    input: Readonly<Record<string, unknown>>,
+    token: vscode.CancellationToken,
+  ): Promise<vscode.LanguageModelToolResult> {
+    return invokeTool(this.options.core, name, input, token);
   }
 
   /** Resolves when nothing listens any more; what clients started goes on. */

@@ -23,13 +23,14 @@ export function sessionService(orchestrator: Orchestrator): ServiceImplementatio
   };
 
   return implement(SessionServiceDefinition, {
-    createSession: async ({ name, cwd, type, description, labels }, { principal }) => {
+    createSession: async ({ name, cwd, type, description, labels, image }, { principal }) => {
       const session = await sessions.create({
         name: given(name),
         cwd: given(cwd),
         type: sessionTypeOf(type),
         description,
         labels,
+        image: given(image),
         owner: principal ?? undefined,
       });
       return { session: sessionRecord(session) };

@@ -187,8 +187,9 @@ async function waitAndReport(id: string, seconds: number, call: ToolContext): Pr
   if (signal.aborted) giveUp();
   const timers = [clock.setTimer(seconds * 1_000, giveUp)];
   const watch = async (): Promise<void> => {
+    const run = await orchestrator.getRun(id);
     if (stop.signal.aborted) return;
-    tell?.(progressOf(await orchestrator.getRun(id)));
+    tell?.(progressOf(run));
     timers[1] = clock.setTimer(limits.progressMs, () => void watch().catch(() => undefined));
   };
   try {

@@ -119,6 +119,8 @@ export interface CreateSessionRequest {
   type: string;
   description: string;
   labels: { [key: string]: string };
+  /** With type container: what the containers of its runs are made of. */
+  image: string;
 }
 
 export interface CreateSessionRequest_LabelsEntry {
@@ -968,7 +970,7 @@ export const UserPreferences: MessageFns<UserPreferences> = {
 };
 
 function createBaseCreateSessionRequest(): CreateSessionRequest {
-  return { name: "", cwd: "", type: "", description: "", labels: {} };
+  return { name: "", cwd: "", type: "", description: "", labels: {}, image: "" };
 }
 
 export const CreateSessionRequest: MessageFns<CreateSessionRequest> = {
@@ -988,6 +990,9 @@ export const CreateSessionRequest: MessageFns<CreateSessionRequest> = {
     globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
       CreateSessionRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
     });
+    if (message.image !== "") {
+      writer.uint32(50).string(message.image);
+    }
     return writer;
   },
 
@@ -1047,6 +1052,14 @@ export const CreateSessionRequest: MessageFns<CreateSessionRequest> = {
             }
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1077,6 +1090,7 @@ export const CreateSessionRequest: MessageFns<CreateSessionRequest> = {
       },
       {},
     );
+    message.image = object.image ?? "";
     return message;
   },
 };
