@@ -12,11 +12,11 @@ import type { ResourceUsage } from '../core/resources.ts';
 import { type Disposable, DisposableStore, toDisposable } from '../base/disposable.ts';
 import { commandFailures, commandHandlers } from './commands/commandHandlers.ts';
 import type { CommandArguments, CommandContext } from './commands/context.ts';
-import { defaultFolder } from './commands/folders.ts';
 import { rowOf } from './commands/targets.ts';
 import { startProfileTerminal } from './commands/terminalCommands.ts';
 import { type CommandId, contextKeys, settingIds } from './contributions/ids.ts';
-import { CoreService, type CoreState } from './core/coreService.ts';
+import type { CoreService, CoreState } from './core/coreService.ts';
+import { openWindowCore } from './core/windowCore.ts';
 import { DaemonControl } from './daemon/daemonControl.ts';
 import { DaemonStatusBar } from './daemon/daemonStatusBar.ts';
 import { DaemonViewProvider } from './daemon/daemonViewProvider.ts';
@@ -35,17 +35,11 @@ import { offerLostToken } from './remote/lostTokens.ts';
 import { RunBackends } from './backends/runBackends.ts';
 import { RemotePlaces } from './remote/remotePlaces.ts';
 import { askWithLog, showProblem } from './ui/problems.ts';
-import { createWindowServers, windowSecrets } from './tools/windowServers.ts';
 import type { RecordingLog } from './ui/recordingLog.ts';
 import { readSetting } from './ui/settings.ts';
 import { StatusBar } from './ui/statusBar.ts';
-import {
-  configuredLimits,
-  configuredStateDirectory,
-  daemonSettings,
-  localFolders,
-} from './ui/windowSettings.ts';
-import { reachWindow, setContext } from './ui/windowLink.ts';
+import { configuredLimits, daemonSettings } from './ui/windowSettings.ts';
+import { setContext } from './ui/windowLink.ts';
 import type { DeferredTree } from './views/deferredTree.ts';
 import { emptyRows, joinRows, type RowTree } from './views/rows.ts';
 import { type RowNode, RowTreeProvider } from './views/rowTreeProvider.ts';
@@ -114,28 +108,7 @@ export class Workbench implements vscode.Disposable {
     this.resources.add(
       daemon.onDidChangeState(({ word }) => void setContext(contextKeys.isDaemonRunning, word === 'running')),
     );
-    this.core = this.resources.add(
-      new CoreService({
-        stateDir: configuredStateDirectory(context),
-        distDir: join(context.extensionPath, 'dist'),
-        version,
-        label: vscode.workspace.name ?? 'window without a folder',
-        limits: configuredLimits,
-        isShellIntegrated: readSetting(settingIds.terminalIntegration),
-        defaultDirectory: () => defaultFolder(this.home),
-        engineAddress: () => readSetting(settingIds.containersEngine),
-        toolServers: () => createWindowServers(context),
-        secrets: windowSecrets(context),
-        servesGrpc: readSetting(settingIds.grpcEnabled),
-        models,
-        daemon,
-        folders: localFolders(),
-        containerTasksAtQuit: readSetting(settingIds.containerTasksAtQuit),
-        logger: log,
-        isTrusted: () => vscode.workspace.isTrusted,
-        reachWindow,
-      }),
-    );
+    this.core = this.resources.add(openWindowCore({ frame, version, home: this.home, models, daemon }));
     this.mcp = this.resources.add(
       new McpDoor({ core: this.core, version, changed: frame.mcpChanged, logger: log }),
     );
