@@ -19,15 +19,21 @@ export interface TestDaemonOptions {
   readonly origins?: readonly string[] | undefined;
   /** Besides what a login has. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Of `serve`, besides. */
+  readonly flags?: readonly string[] | undefined;
 }
 
-export async function startDaemon({ origins = [], env }: TestDaemonOptions = {}): Promise<TestDaemon> {
+export async function startDaemon({
+  origins = [],
+  env,
+  flags = [],
+}: TestDaemonOptions = {}): Promise<TestDaemon> {
   const dist = buildProduct();
   const cli = new CliFixture(dist);
   const allowed = origins.flatMap((origin) => ['--http-allowed-origin', origin]);
   const serve = async (address: string): Promise<RunningCli> => {
     const started = cli.start(
-      ['serve', '--json', '--no-grpc', '--http', address, ...allowed],
+      ['serve', '--json', '--no-grpc', '--http', address, ...allowed, ...flags],
       env === undefined ? {} : { env },
     );
     await started.shows('"ready":true');

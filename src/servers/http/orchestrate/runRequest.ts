@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { modelEngine } from '../../../core/runs/modelRunSpec.ts';
 import { codingAgents } from '../../../core/runs/codingAgents.ts';
 import { containerEngine } from '../../../core/runs/containerRunEvents.ts';
 import type { ModelRequest, RunHints, RunRequest } from '../../../core/runs/run.ts';
@@ -65,11 +66,11 @@ function engineOf({ worker, session_id: sessionId }: OrchestrateBody): {
   readonly engine: string | undefined;
   readonly provider?: string | undefined;
 } {
-  const { engine_type: given, agent, model } = worker.engine_params;
+  const { engine_type: given, agent, model, provider } = worker.engine_params;
   const type = given?.trim();
   if (type === undefined || type === '') {
     if (agent !== undefined) return { engine: `agent:${agent}` };
-    if (model !== undefined) return { engine: 'model' };
+    if (model !== undefined || provider !== undefined) return { engine: 'model', provider };
     return { engine: sessionId === undefined ? 'shell' : undefined };
   }
   if (type === 'agent') {
@@ -78,6 +79,7 @@ function engineOf({ worker, session_id: sessionId }: OrchestrateBody): {
   }
   if (type.startsWith('agent:')) return { engine: type };
   if (modelProviders.some((provider) => provider === type)) return { engine: 'model', provider: type };
+  if (type === modelEngine) return { engine: type, provider };
   if (engineTypes.includes(type)) return { engine: type };
   throw invalidRequest(
     `worker.engine_params.engine_type must be one of ${engineTypes.join(', ')}, or 'agent:' and the agent's name`,
@@ -108,6 +110,7 @@ function modelOf(
 const knownParams: ReadonlySet<string> = new Set([
   'engine_type',
   'model',
+  'provider',
   'reasoning_effort',
   'max_output_tokens',
   'agent',
