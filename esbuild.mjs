@@ -1,7 +1,7 @@
 // Builds dist/: node esbuild.mjs [--production] [--watch] [--target linux-x64] [--out dist] [--allow-missing]
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as esbuild from 'esbuild';
 import { clientDeclarations } from './scripts/lib/declarations.mjs';
@@ -37,18 +37,35 @@ const lazyWorkbench = {
 };
 
 /**
- * What talks to container engines, MCP servers and models is big and rarely needed: a bundle of each for all, loaded with the
+ * What talks to container engines, MCP and models is big and rarely needed: a bundle of each for all, loaded with the
  * first call.
  * @type {esbuild.Plugin}
  */
 const lazyLibraries = {
   name: 'lazy-libraries',
   setup: (build) => {
-    build.onResolve({ filter: /^\.\/(dockerode|mcpLibrary|modelSdk)\.(ts|js)$/ }, ({ kind, path }) =>
-      kind === 'dynamic-import' || kind === 'require-call'
-        ? { path: path.replace(/ts$/, 'js'), external: true }
-        : undefined,
+    const filter = /[./](dockerode|mcpLibrary|mcpServerLibrary|modelSdk)\.ts$/;
+    build.onResolve({ filter }, ({ path, kind }) =>
+      kind === 'entry-point' ? undefined : { path: `./${basename(path, '.ts')}.js`, external: true },
     );
+  },
+};
+
+/** Packages that several bundles use: a file of each for all. */
+const sharedPackages = ['@grpc/grpc-js', '@hono/node-server', 'cborg', 'hono', 'jose', 'ws', 'zod'];
+
+/** @param {string} name */
+const sharedFile = (name) => name.replace('@', '').replace('/', '-');
+
+/** @type {esbuild.Plugin} */
+const shared = {
+  name: 'shared-packages',
+  setup: (build) => {
+    build.onResolve({ filter: /^(@[\w-]+\/)?[\w-]+(\/v4)?$/ }, ({ path, kind }) => {
+      const name = path === 'zod/v4' ? 'zod' : path;
+      if (kind === 'entry-point' || !sharedPackages.includes(name)) return undefined;
+      return { path: `./lib-${sharedFile(name)}.js`, external: true };
+    });
   },
 };
 
@@ -82,6 +99,19 @@ const common = {
   define: {
     'process.env.ORCHESTRATION_WORKBENCH_VERSION': JSON.stringify(version),
     'process.env.NODE_ENV': options.production ? '"production"' : '"development"',
+  },
+};
+
+/**
+ * What a schema says of a wrong value is not shown to people: of its fifty languages one is enough.
+ * @type {esbuild.Plugin}
+ */
+const leanZod = {
+  name: 'lean-zod',
+  setup: (build) => {
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+    }));
   },
 };
 
@@ -135,19 +165,26 @@ const webviewBundle = (name, entry) => ({
 
 const bundles = [
   nodeBundle('extension', 'src/vscode/extension.ts', { external: ['vscode'], plugins: [lazyWorkbench] }),
-  nodeBundle('workbench', 'src/vscode/workbench.ts', { external: ['vscode'], plugins: [lazyLibraries] }),
+  nodeBundle('workbench', 'src/vscode/workbench.ts', {
+    external: ['vscode'],
+    plugins: [lazyLibraries, shared],
+  }),
   nodeBundle('cli', 'src/cli/main.ts', {
-    plugins: [lazyLibraries],
+    plugins: [lazyLibraries, shared],
     banner: { js: '#!/usr/bin/env node' },
     // An old Node must be able to parse the file, or it never gets to saying what it needs (nodeVersion.ts).
     supported: { 'dynamic-import': false, using: false },
   }),
   nodeBundle('processHost', 'src/processHost/main.ts', { external: ['node-pty'] }),
   nodeBundle('screenWorker', 'src/processHost/screenWorker.ts'),
-  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyLibraries] }),
-  nodeBundle('modelSdk', 'src/adapters/models/modelSdk.ts'),
+  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyLibraries, shared] }),
+  nodeBundle('modelSdk', 'src/adapters/models/modelSdk.ts', { plugins: [lazyLibraries, shared] }),
   nodeBundle('dockerode', 'src/adapters/docker/dockerode.ts', { plugins: [leanDockerode] }),
-  nodeBundle('mcpLibrary', 'src/adapters/mcp/mcpLibrary.ts'),
+  nodeBundle('mcpLibrary', 'src/adapters/mcp/mcpLibrary.ts', { plugins: [lazyLibraries, shared] }),
+  nodeBundle('mcpServerLibrary', 'src/servers/mcp/mcpServerLibrary.ts', { plugins: [lazyLibraries, shared] }),
+  ...sharedPackages.map((name) =>
+    nodeBundle(`lib-${sharedFile(name)}`, name, { plugins: [shared, leanZod] }),
+  ),
   webviewBundle('runPanel', 'webview-ui/src/main.ts'),
   webviewBundle('daemon', 'webview-ui/src/daemon/main.ts'),
   {
@@ -173,7 +210,7 @@ const bundles = [
     },
   },
 ].filter(({ name, entry }) => {
-  if (existsSync(join(repo, entry))) return true;
+  if (sharedPackages.includes(entry) || existsSync(join(repo, entry))) return true;
   if (!options['allow-missing']) throw new Error(`${name}: its entry point ${entry} is missing.`);
   console.warn(`skipped ${name}: ${entry} is not there yet`);
   return false;

@@ -1,4 +1,4 @@
-import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
+import { StdioServerTransport, serveStdio } from '../../servers/mcp/mcpServerLibrary.ts';
 import { resolve } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { invalidRequest } from '../../core/text.ts';

@@ -4,7 +4,7 @@ import {
   isLegacyRequest,
   type McpHttpHandler,
   WebStandardStreamableHTTPServerTransport,
-} from '@modelcontextprotocol/server';
+} from './mcpServerLibrary.ts';
 import { randomUUID } from 'node:crypto';
 import { type Disposable, DisposableStore } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-import { McpServer, type ServerContext } from '@modelcontextprotocol/server';
+import { McpServer, type ServerContext } from './mcpServerLibrary.ts';
 import type { Clock } from '../../base/clock.ts';
 import { OrchestratorError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';

@@ -1,4 +1,4 @@
-import type { McpServer, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server';
+import type { McpServer, WebStandardStreamableHTTPServerTransport } from './mcpServerLibrary.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Disposable, DisposableStore } from '../../base/disposable.ts';
 import { OrchestratorError } from '../../base/errors.ts';

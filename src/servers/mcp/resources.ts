@@ -1,4 +1,4 @@
-import { type McpServer, ResourceTemplate, type ServerContext } from '@modelcontextprotocol/server';
+import { type McpServer, ResourceTemplate, type ServerContext } from './mcpServerLibrary.ts';
 import * as z from 'zod';
 import { isRunEnded } from '../../core/runs/run.ts';
 import { invalidRequest } from '../../core/text.ts';
