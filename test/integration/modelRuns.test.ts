@@ -99,6 +99,7 @@ describe.each(['test', 'claude'])('a run with %s', (provider) => {
       'response.created',
       'response.in_progress',
       'runner.tools.configured',
+      'mcp.actions.registration.completed',
       'runner.started',
       'runner.step.started',
       'worker.step.started',
