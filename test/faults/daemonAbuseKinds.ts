@@ -23,7 +23,7 @@ export const abuseKinds = {
   'wide JSON': /left: (?:4004 .*no requests|1008 A message took)/,
   'no UTF-8': /left: 1007 /,
   'a message byte by byte': /left: 1008 A message took/,
-  'reads nothing': /left: 4008 /,
+  'reads nothing': /left: (?:4008 |1008 A message took)/,
   'reads nothing after an error': /left: 1002 /,
   resets: /left: 1006 /,
 } as const;

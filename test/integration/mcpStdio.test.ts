@@ -195,7 +195,8 @@ describe('a terminal', () => {
     expect(String(ran.data['output'])).toMatch(/^[0-9a-f\n]+… \d+ bytes left out …\n[0-9a-f\n]+$/);
     const last = await mcp.ask('read_terminal', { terminal_id, lines: 5 });
     expect(Number(last['end_offset'])).toBeGreaterThan(150_000_000);
-    expect(peakMiB(mcp.pid) - before).toBeLessThan(400);
+    // What is kept of it is 32 MiB: twice that as text, and some copies on the way.
+    expect(peakMiB(mcp.pid) - before).toBeLessThan(600);
   }, 240_000);
 });
 
