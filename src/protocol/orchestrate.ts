@@ -29,6 +29,8 @@ const engineParams = z.looseObject(
   {
     engine_type: maybe(text('worker.engine_params.engine_type', labelLimit)),
     model: maybe(text('worker.engine_params.model', labelLimit)),
+    /** Ours: with the engine type `model`, a provider by its id. */
+    provider: maybe(text('worker.engine_params.provider', labelLimit)),
     reasoning_effort: maybe(
       z.enum(reasoningEfforts, {
         error: `worker.engine_params.reasoning_effort must be one of ${reasoningEfforts.join(', ')}`,

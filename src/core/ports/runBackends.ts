@@ -5,8 +5,8 @@ export interface RunBackends {
   /** Error: `invalid_request` where there is none of this name. */
   check(name: string): void;
   /**
-   * Starts a run there and yields what it reports, to the last event; where the stream is lost, that is
-   * `client.stream.lost`. Errors: `unauthenticated`, `permission_denied`, `invalid_request` as the server says it, `closed`
+   * Starts a run there and yields what it reports, to the last event. Errors: `backend_lost` where the stream broke off
+   * and cannot be taken up again; `unauthenticated`, `permission_denied`, `invalid_request` as the server says it, `closed`
    * where it does not answer, `aborted`, `protocol_violation`.
    */
   start(name: string, request: RunRequest, options: BackendStreamOptions): AsyncIterable<BackendFrame>;

@@ -78,7 +78,7 @@ function textWithin(value: unknown, room: { left: number }): string | undefined 
 }
 
 function objectWithin(value: unknown, room: { left: number }): Data {
-  if (!isRecord(value)) return {};
+  if (!isRecord(value) || room.left <= 0) return {};
   const bytes = JSON.stringify(value).length;
   if (bytes > room.left) return { cut: `${bytes} characters are left out.` };
   const kept = clipped(value);

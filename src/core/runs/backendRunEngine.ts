@@ -315,6 +315,7 @@ export class BackendRunEngine implements RunEngine, RunStarter, Disposable {
   // --- Storing ---
 
   private notice({ id, backend }: LiveRun, message: string): void {
+    if (!this.isOpen) return;
     try {
       this.commit(id, (tx, run) =>
         this.append(tx, run, { type: 'runner.backend.notice', data: { backend, message } }),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { codingAgents } from '../../../core/runs/codingAgents.ts';
+import { modelEngine } from '../../../core/runs/modelRunSpec.ts';
 import { containerEngine } from '../../../core/runs/containerRunEvents.ts';
 import type { ModelRequest, RunHints, RunRequest } from '../../../core/runs/run.ts';
 import { invalidRequest } from '../../../core/text.ts';
@@ -54,7 +55,7 @@ export function runRequestOf(body: OrchestrateBody, { caller, userId, requestKey
     requestedBy: userId === undefined || userId === '' ? caller.name : userId,
     idempotencyKey: keyOf(caller, requestKey ?? clientRunId),
     metadata: isEmpty(metadata) ? undefined : metadata,
-    model: modelOf(body, provider, isCodingAgent),
+    model: modelOf(body, engine === modelEngine ? (provider ?? params.provider) : undefined, isCodingAgent),
     tools: body.tool_constraints ?? body.toolset,
     hints: hintsOf(body, engine),
   });
@@ -108,6 +109,7 @@ function modelOf(
 const knownParams: ReadonlySet<string> = new Set([
   'engine_type',
   'model',
+  'provider',
   'reasoning_effort',
   'max_output_tokens',
   'agent',
@@ -122,9 +124,10 @@ function hintsOf(
   engine: string | undefined,
 ): RunHints | undefined {
   const params = rest(worker.engine_params, knownParams);
-  // Whoever names an image or a permission for an engine that has none shall hear of it.
-  const { image, permission_mode } = worker.engine_params;
+  // Whoever names an image, a permission or a provider for an engine that has none shall hear of it.
+  const { image, permission_mode, provider } = worker.engine_params;
   const misplaced = withoutUndefined({
+    provider: engine === modelEngine ? undefined : provider,
     image: engine === containerEngine ? undefined : image,
     permission_mode:
       engine !== undefined && Object.hasOwn(codingAgents, engine) ? undefined : permission_mode,
