@@ -59,6 +59,7 @@ export type ErrorReason =
   | 'events_missed'
   | 'run_not_found'
   | 'run_not_active'
+  | 'backend_lost'
   | 'terminal_not_found'
   | 'terminal_exists'
   | 'terminal_ended'

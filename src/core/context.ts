@@ -8,6 +8,7 @@ import type { OrchestratorLimits } from './limits.ts';
 import type { ContainerParts } from './ports/containerParts.ts';
 import type { Models, WindowModels } from './ports/models.ts';
 import type { Environment } from './ports/environment.ts';
+import type { RunBackends } from './ports/runBackends.ts';
 import type { ProcessHost } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
@@ -35,6 +36,8 @@ export interface CoreContext {
   readonly tools: RunTools;
   /** Without it, the provider `vscode` is not there. */
   readonly windowModels: WindowModels | undefined;
+  /** Without it there are no engines `backend:<name>`. */
+  readonly backends: RunBackends | undefined;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;

@@ -111,6 +111,7 @@ export class Orchestrator {
         open: (run, signal) => this.toolCarrier.openFor(run, signal),
       },
       windowModels: dependencies.windowModels,
+      backends: dependencies.backends,
       clock,
       ids,
       logger,

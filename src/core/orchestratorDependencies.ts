@@ -9,6 +9,7 @@ import type { Environment } from './ports/environment.ts';
 import type { Models, WindowModels } from './ports/models.ts';
 import type { ProcessHost } from './ports/processHost.ts';
 import type { ProcessMetrics } from './ports/processMetrics.ts';
+import type { RunBackends } from './ports/runBackends.ts';
 import type { ShellFiles } from './ports/shellFiles.ts';
 import type { Store } from './ports/store.ts';
 import type { ToolParts } from './ports/toolParts.ts';
@@ -32,6 +33,8 @@ export interface OrchestratorDependencies {
   readonly models?: Models | undefined;
   /** Without it, the provider `vscode` is not there. */
   readonly windowModels?: WindowModels | undefined;
+  /** Without it no run can be sent elsewhere. */
+  readonly backends?: RunBackends | undefined;
   /** Without it there are only the orchestrator's own tools. */
   readonly tools?: ToolParts | undefined;
   /** What `close` does with running container tasks. Default: keep. */

@@ -108,7 +108,9 @@ export class Workbench implements vscode.Disposable {
     this.resources.add(
       daemon.onDidChangeState(({ word }) => void setContext(contextKeys.isDaemonRunning, word === 'running')),
     );
-    this.core = this.resources.add(openWindowCore({ frame, version, home: this.home, models, daemon }));
+    this.core = this.resources.add(
+      openWindowCore({ frame, version, home: this.home, models, backends, daemon }),
+    );
     this.mcp = this.resources.add(
       new McpDoor({ core: this.core, version, changed: frame.mcpChanged, logger: log }),
     );

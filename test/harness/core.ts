@@ -11,6 +11,7 @@ import type { ContainerTaskPlaces } from '../../src/core/ports/containerTasks.ts
 import type { Models, WindowModels } from '../../src/core/ports/models.ts';
 import type { ProcessHost } from '../../src/core/ports/processHost.ts';
 import type { ProcessMetrics } from '../../src/core/ports/processMetrics.ts';
+import type { RunBackends } from '../../src/core/ports/runBackends.ts';
 import type { Store } from '../../src/core/ports/store.ts';
 import { createFakeEnvironment } from './fakeEnvironment.ts';
 import { FakeMachine, FakeProcessHost, type FakeWorker } from './fakeProcessHost.ts';
@@ -39,6 +40,7 @@ export class CoreHarness {
       containerTasksAtQuit?: TasksAtQuit;
       models?: Models;
       windowModels?: WindowModels;
+      backends?: RunBackends;
     } = {},
   ): Orchestrator {
     return new Orchestrator({
@@ -50,6 +52,7 @@ export class CoreHarness {
       containerTasksAtQuit: options.containerTasksAtQuit,
       models: options.models,
       windowModels: options.windowModels,
+      backends: options.backends,
       clock: this.clock,
       ids: systemIds,
       logger: this.logger,

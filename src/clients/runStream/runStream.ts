@@ -21,6 +21,8 @@ export interface RunStreamOptions {
   readonly limits?: FrameLimits | undefined;
   /** The server's connection is lost, or there again. */
   readonly onConnection?: ((state: 'connected' | 'reconnecting') => void) | undefined;
+  /** The server's own id of the run is known: by its header `X-Run-Id`, or by `response.created`. */
+  readonly onRunId?: ((runId: string) => void) | undefined;
 }
 
 const defaultSilenceMs = 45_000;
@@ -149,7 +151,7 @@ class RunStreamReader {
       const response = await this.openWithin(open, stop);
       // Everything was behind the place that we named.
       if (response.status === 204) this.isOver = true;
-      this.runId ??= response.headers.get('x-run-id') ?? undefined;
+      this.noteRunId(response.headers.get('x-run-id') ?? undefined);
       if (response.body === null) return;
       const reader = response.body.getReader();
       try {
@@ -192,12 +194,18 @@ class RunStreamReader {
   private note({ event, data, id }: StreamFrame): void {
     if (id !== undefined && id !== '') this.lastId = id;
     if (event === 'response.created' && typeof data === 'object' && data !== null && 'run_id' in data) {
-      if (typeof data.run_id === 'string') this.runId ??= data.run_id;
+      if (typeof data.run_id === 'string') this.noteRunId(data.run_id);
     }
     if (event === 'response.failed') this.hasFailed = true;
     // Whatever the server still says of itself, the run has ended.
     if ((isTerminalEvent(event) && !this.hasFailed) || (event === 'error' && this.hasFailed))
       this.isOver = true;
+  }
+
+  private noteRunId(runId: string | undefined): void {
+    if (runId === undefined || this.runId !== undefined) return;
+    this.runId = runId;
+    this.options.onRunId?.(runId);
   }
 
   private lost(problem: OrchestratorError | undefined): StreamFrame {

@@ -1,5 +1,6 @@
 import { reduceTaskReport } from '../containerTasks/taskReport.ts';
 import type { OrchestratorEvent } from '../events/event.ts';
+import { isBackendRun } from './backendRuns.ts';
 import { maxModelSteps, modelEngine } from './modelRunSpec.ts';
 import {
   isRunEnded,
@@ -36,8 +37,8 @@ export function reduceRun(run: Run, event: OrchestratorEvent): Run {
       );
     case 'runner.step.agent_response': {
       const action = payload.textOf(data, 'action');
-      // A model says step by step what it does; elsewhere that was known before.
-      if (action === undefined || !isModelRun(run)) return run;
+      // A model, or a backend, says step by step what it does; elsewhere that was known before.
+      if (action === undefined || !tellsItsSteps(run)) return run;
       return withStep(run, data, (step) => ({ ...step, command: action }));
     }
     case 'runner.step.output': {
@@ -68,6 +69,15 @@ export function reduceRun(run: Run, event: OrchestratorEvent): Run {
       const to = payload.countOf(data, 'text_to');
       return to === undefined ? run : withStep(run, data, (step) => takeTextBack(step, to));
     }
+    case 'runner.backend':
+      return {
+        ...run,
+        backend: {
+          runId: payload.textOf(data, 'run_id') ?? null,
+          last: payload.textOf(data, 'last') ?? null,
+          kept: payload.countOf(data, 'kept') ?? 0,
+        },
+      };
     case 'runner.conversation': {
       const conversation = payload.textOf(data, 'conversation_id');
       return conversation === undefined ? run : { ...run, conversation };
@@ -149,14 +159,14 @@ function planSteps(run: Run, commands: readonly string[] | undefined): Run {
   };
 }
 
-function isModelRun({ request }: Run): boolean {
-  return request.engine === modelEngine;
+function tellsItsSteps(run: Run): boolean {
+  return run.request.engine === modelEngine || isBackendRun(run);
 }
 
-/** A model's steps are not known before they begin: each adds itself. */
+/** A model's and a backend's steps are not known before they begin: each adds itself. */
 function withNextStep(run: Run, data: payload.Data): Run {
   const index = payload.countOf(data, 'step');
-  if (!isModelRun(run) || index !== run.steps.length + 1 || index > maxModelSteps) return run;
+  if (!tellsItsSteps(run) || index !== run.steps.length + 1 || index > maxModelSteps) return run;
   return { ...run, steps: [...run.steps, { index, command: '', status: 'pending' }] };
 }
 

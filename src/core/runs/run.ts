@@ -30,8 +30,20 @@ export interface Run {
   readonly error?: RunError | undefined;
   /** The agent's task that carries it out, with the engine `agent:<name>`. */
   readonly taskId?: string | undefined;
+  /** Of a run on a backend that was sent there. */
+  readonly backend?: BackendPlace | undefined;
   /** The run that this one repeats. */
   readonly retryOf?: string | undefined;
+}
+
+/** Where a run on a backend stands. */
+export interface BackendPlace {
+  /** The backend's own id of it; null as long as it has not said one. */
+  readonly runId: string | null;
+  /** Behind which event to resume; null where the backend gives none. */
+  readonly last: string | null;
+  /** Bytes of events that are kept of it. */
+  readonly kept: number;
 }
 
 export type RunStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
@@ -66,7 +78,8 @@ export interface RunRequest {
   /**
    * What carries it out; when missing, that of the session's type. `shell`; a coding agent (`claude-code`, `codex`,
    * `gemini`, `opencode`); `container`, in a container of the session; `model`, a language model with tools; or
-   * `agent:<name>`, any registered agent of that name. Only the shell has the task taken apart into steps.
+   * `agent:<name>`, any registered agent of that name; `backend:<name>`, the run backend of that name, whose own engine
+   * is `engine_params.engine_type` of the hints' `worker`. Only the shell has the task taken apart into steps.
    */
   readonly engine?: string | undefined;
   /** The steps, when the caller has them apart already; otherwise they are read from `task`. */

@@ -45,6 +45,25 @@ export interface RunEventData extends ContainerTaskEventData {
   'runner.hints.ignored': { readonly engine: string; readonly fields: readonly string[] };
   /** It goes on only as long as the window that it was started in (ours): a sentence for a person. */
   'runner.window.bound': { readonly message: string };
+  /** Where a run on a backend stands (ours): what a core needs to go on with it after another one. */
+  'runner.backend': {
+    readonly backend: string;
+    /** The backend's own id of the run; null as long as it has not said one. */
+    readonly run_id: string | null;
+    /** Of the last event that was taken over; null where the backend gives none. */
+    readonly last: string | null;
+    /** Bytes of events that are kept of it. */
+    readonly kept: number;
+  };
+  /** What becomes of the connection to the backend (ours): a sentence for a person. */
+  'runner.backend.notice': { readonly backend: string; readonly message: string };
+  /** An event of a backend whose name we do not know, as it came (ours). */
+  'runner.foreign': {
+    /** At most 200 characters. */
+    readonly event: string;
+    /** At most 64 KiB of JSON; what is more is its beginning as text. */
+    readonly data: unknown;
+  };
   'runner.step.started': { readonly step: number };
   'worker.step.started': { readonly step: number };
   /** The model's answer of the step is there: what it means to do. */
@@ -178,7 +197,9 @@ export interface RunEventData extends ContainerTaskEventData {
     readonly completion_reason: 'DONE' | 'FAIL' | null;
   };
   /** What a model or a coding agent says and thinks, as it comes; `source` is the contract's, `worker.generator`. */
-  'worker.generator.output.delta': ModelDelta & {
+  'worker.generator.output.delta': Omit<ModelDelta, 'source'> & {
+    /** `runner.step` (ours): on a backend, what a program of the step has printed, without its control sequences. */
+    readonly source: ModelDelta['source'] | 'runner.step';
     /** Bytes (UTF-8) of the step's text with this piece. */
     readonly to: number;
   };

@@ -6,6 +6,7 @@ import type { WorkerEvent, WorkerStatus } from '../ports/processHost.ts';
 import type { PtyManager } from '../terminals/ptyManager.ts';
 import { overBreaks } from './overBreaks.ts';
 import { isContainerRun } from './containerRunEvents.ts';
+import { isBackendRun } from './backendRuns.ts';
 import { isWindowModelRun } from './modelRuns.ts';
 import { reduceRun } from './reducer.ts';
 import { agentNameOf, isRunEnded, type Run } from './run.ts';
@@ -67,9 +68,10 @@ export class RunExecutor implements RunEngine, RunStarter, Disposable {
     return [...this.links.values()].filter((link) => link.phase !== 'ended').length;
   }
 
-  /** What has a worker: not an agent's, a container's or a window's. */
+  /** What has a worker: not an agent's, a container's, a window's or a backend's. */
   owns(run: Run): boolean {
-    return agentNameOf(run.request) === undefined && !isContainerRun(run) && !isWindowModelRun(run);
+    if (agentNameOf(run.request) !== undefined || isContainerRun(run)) return false;
+    return !isWindowModelRun(run) && !isBackendRun(run);
   }
 
   prepare(tx: LogTransaction, run: Run): Run {

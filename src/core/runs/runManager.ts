@@ -14,6 +14,8 @@ import { requestKeyMs } from '../requestKeys.ts';
 import { checkInteger } from '../text.ts';
 import { waitFor } from '../waitFor.ts';
 import { AgentRunEngine } from './agentRunEngine.ts';
+import { BackendRunEngine } from './backendRunEngine.ts';
+import { isBackendRun } from './backendRuns.ts';
 import { ContainerRunEngine } from './containerRunEngine.ts';
 import { ModelCode } from './modelCode.ts';
 import { isModelRun } from './modelRuns.ts';
@@ -80,11 +82,13 @@ export class RunManager implements Disposable {
     this.engines.push(engine);
     const code = this.disposables.add(new ModelCode(this.context, containers));
     const window = this.addWindowModels();
+    const backends = this.addBackends();
     return {
       open() {
         engine.open();
         code.open();
         window?.open();
+        backends?.open();
       },
     };
   }
@@ -93,6 +97,16 @@ export class RunManager implements Disposable {
     const { windowModels } = this.context;
     if (windowModels === undefined) return undefined;
     const engine = new WindowModelEngine(this.context, windowModels, this.executor.queue);
+    this.disposables.add(engine);
+    this.executor.queue.addStarter(engine);
+    this.engines.push(engine);
+    return engine;
+  }
+
+  private addBackends(): BackendRunEngine | undefined {
+    const { backends } = this.context;
+    if (backends === undefined) return undefined;
+    const engine = new BackendRunEngine(this.context, backends, this.executor.queue);
     this.disposables.add(engine);
     this.executor.queue.addStarter(engine);
     this.engines.push(engine);
@@ -174,8 +188,8 @@ export class RunManager implements Disposable {
     }
     if (request.containerTaskId !== undefined)
       return this.executor.workers.containerTasks.retry(this.get(id));
-    // What a model did in its steps cannot be done again without it.
-    const lastStep = isModelRun({ request }) ? 1 : steps.length;
+    // What a model or a backend did in its steps cannot be done again without it.
+    const lastStep = isModelRun({ request }) || isBackendRun({ request }) ? 1 : steps.length;
     checkInteger(fromStep, 1, lastStep, 'The step to start from');
     const commands = steps.slice(fromStep - 1).map((step) => step.command);
     const part = fromStep === 1 ? {} : { task: commands.join('\n'), commands };

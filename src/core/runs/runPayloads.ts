@@ -137,7 +137,7 @@ export function terminalOf(data: Data): ReportedTerminal | undefined {
   return { id, shell, args: isTextArray(args) ? args : [], cwd, cols, rows, pid: countOf(data, 'pid') ?? 0 };
 }
 
-function isRecord(value: unknown): value is Data {
+export function isRecord(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -7,6 +7,7 @@ import type { Session } from '../sessions/session.ts';
 import type { SessionManager } from '../sessions/sessionManager.ts';
 import { checkRequestKey } from '../requestKeys.ts';
 import { checkInteger, invalidRequest, nameLimit } from '../text.ts';
+import { backendNameOf } from './backendRuns.ts';
 import {
   agentSettings,
   codingAgentOf,
@@ -54,6 +55,15 @@ export async function checkRunRequest(
   const agentName = agentNameOf({ ...request, engine });
   const codingAgent = codingAgentOf({ ...request, engine });
   const isModel = engine === modelEngine;
+  const backendName = backendNameOf({ engine });
+  if (backendName !== undefined) {
+    const { backends } = context;
+    if (backends === undefined) throw unknownEngine(engine);
+    backends.check(backendName);
+    const commands = commandsOf(request, true);
+    const { id } = named ?? (await sessions.ensureDefault(environment.defaultDirectory()));
+    return { session: sessions.getOpen(id), request: { ...request, engine, sessionId: id }, commands };
+  }
   const isKnown = agentName !== undefined || codingAgent !== undefined || engine === containerEngine;
   if (!isKnown && !isModel && engine !== 'shell') throw unknownEngine(engine);
   const commands = commandsOf(request, engine !== 'shell');

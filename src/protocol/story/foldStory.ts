@@ -54,7 +54,7 @@ function apply(draft: Draft, event: StoryEvent): void {
       draft.attemptAt = event.ordinal;
       return;
     case 'worker.generator.output.delta':
-      addText(draft, event, 'text');
+      addText(draft, event, textOf(data, 'source') === 'runner.step' ? 'printed' : 'text');
       return;
     case 'worker.generator.reasoning.delta':
       addText(draft, event, 'reasoning');
@@ -99,6 +99,18 @@ function apply(draft: Draft, event: StoryEvent): void {
     }
     case 'runner.abort.requested':
       add(draft, event, 'note', { level: 'info', text: 'An abort was asked for.' });
+      return;
+    case 'runner.backend.notice':
+      endTexts(draft, event, 'done');
+      add(draft, event, 'note', { level: 'info', text: textOf(data, 'message') });
+      return;
+    case 'runner.foreign':
+      endTexts(draft, event, 'done');
+      add(draft, event, 'foreign', {
+        name: textOf(data, 'event'),
+        payload: valueText(data['data']),
+        isCut: event.isCut ?? false,
+      });
       return;
     case 'mcp.call.started':
     case 'mcp.call.completed':
@@ -145,7 +157,13 @@ function nameStep(draft: Draft, event: StoryEvent, title: string): void {
 
 // --- Text ---
 
-function addText(draft: Draft, event: StoryEvent, kind: 'text' | 'reasoning'): void {
+type TextKind = 'text' | 'reasoning' | 'printed';
+
+function isSpoken(entry: StoryEntry): entry is Of<TextKind> {
+  return entry.kind === 'text' || entry.kind === 'reasoning' || entry.kind === 'printed';
+}
+
+function addText(draft: Draft, event: StoryEvent, kind: TextKind): void {
   const text = textOf(event.data, 'text');
   if (text === '') return;
   const index = draft.entries.length - 1;
@@ -170,7 +188,7 @@ function isFull(text: string): boolean {
 function endTexts(draft: Draft, { time }: StoryEvent, state: TextEntry['state']): void {
   for (let index = draft.entries.length - 1; index >= 0; index -= 1) {
     const entry = draft.entries[index];
-    if (entry?.kind !== 'text' && entry?.kind !== 'reasoning') return;
+    if (entry === undefined || !isSpoken(entry)) return;
     if (entry.state !== 'open') return;
     draft.entries[index] = { ...entry, state, endedAt: time };
   }

@@ -75,6 +75,20 @@ export interface ToolEntry extends EntryFacts {
   readonly isOutputCut: boolean;
 }
 
+/** What a program of the step has printed, where its terminal is out of reach. */
+export interface PrintedEntry extends SpokenFacts {
+  readonly kind: 'printed';
+}
+
+/** An event of a run backend whose name we do not know. */
+export interface ForeignEntry extends EntryFacts {
+  readonly kind: 'foreign';
+  readonly name: string;
+  /** JSON, or the text itself. */
+  readonly payload: string;
+  readonly isCut: boolean;
+}
+
 /** Code that the model has had run. */
 export interface CodeEntry extends EntryFacts {
   readonly kind: 'code';
@@ -119,6 +133,8 @@ export type StoryEntry =
   | StepEntry
   | TextEntry
   | ReasoningEntry
+  | PrintedEntry
+  | ForeignEntry
   | ToolEntry
   | CodeEntry
   | ToolsEntry
@@ -163,8 +179,11 @@ function sizeOf(entry: StoryEntry): number {
   switch (entry.kind) {
     case 'text':
     case 'reasoning':
+    case 'printed':
     case 'note':
       return entry.text.length;
+    case 'foreign':
+      return entry.name.length + entry.payload.length;
     case 'tool':
       return entry.input.length + entry.output.length;
     case 'code':

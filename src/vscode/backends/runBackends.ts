@@ -33,16 +33,14 @@ export class RunBackends implements Disposable {
     return profiles;
   }
 
+  /** Error: `invalid_request` where there is none of this name. */
+  check(name: string): void {
+    this.get(name);
+  }
+
   /** As runs are sent to it, with its secrets. Errors: `invalid_request`, `unauthenticated` where a secret is missing. */
   async open(name: string): Promise<RunBackend> {
-    const profile = this.profiles.find((candidate) => candidate.name === name);
-    if (profile === undefined) {
-      throw new OrchestratorError(
-        'NOT_FOUND',
-        'invalid_request',
-        `There is no run backend "${name}" in the settings.`,
-      );
-    }
+    const profile = this.get(name);
     const headers: Record<string, string> = { ...profile.headers };
     for (const header of profile.secretHeaders) {
       const value = await this.secrets.get(secretKey(profile, header));
@@ -81,6 +79,16 @@ export class RunBackends implements Disposable {
   dispose(): void {
     this.subscription.dispose();
     this.changed.dispose();
+  }
+
+  private get(name: string): BackendProfile {
+    const profile = this.profiles.find((candidate) => candidate.name === name);
+    if (profile !== undefined) return profile;
+    throw new OrchestratorError(
+      'NOT_FOUND',
+      'invalid_request',
+      `There is no run backend "${name}" in the settings. Add it by "Add Run Backend…".`,
+    );
   }
 
   /** As they stand in the settings: what makes no sense to us is not ours to throw away. */

@@ -10,7 +10,7 @@ export async function startRun(
   request: {
     readonly task: string;
     readonly sessionId?: string | undefined;
-  } & Partial<Pick<RunRequest, 'engine' | 'model' | 'tools' | 'timeoutMs'>>,
+  } & Partial<Pick<RunRequest, 'engine' | 'hints' | 'model' | 'tools' | 'timeoutMs'>>,
 ): Promise<Run> {
   const { orchestrator, isRemote } = await context.place([request.sessionId]);
   const sessionId =

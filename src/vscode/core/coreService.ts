@@ -16,6 +16,7 @@ import { createProcessMetrics } from '../../adapters/system/processMetrics.ts';
 import { createShellFolder } from '../../adapters/system/shellFolder.ts';
 import { createSystemEnvironment } from '../../adapters/system/systemEnvironment.ts';
 import { createToolParts } from '../../adapters/toolParts.ts';
+import type { RunBackends } from '../../core/ports/runBackends.ts';
 import type { SecretStore } from '../../core/ports/secretStore.ts';
 import type { ToolServers } from '../../core/ports/toolParts.ts';
 import { createProcessHostClient } from '../../processHost/client.ts';
@@ -65,6 +66,8 @@ export interface CoreServiceOptions {
   /** The core answers gRPC on a socket beside its state. */
   readonly servesGrpc: boolean;
   readonly models: Models;
+  /** Where runs can be sent to. */
+  readonly backends: RunBackends;
   /** Serves the core that runs, while a person wants it to. */
   readonly daemon: DaemonControl;
   /** Of this window: commands in or below them are meant for its core. */
@@ -224,6 +227,7 @@ export class CoreService implements Disposable {
         }),
         models: this.options.models,
         windowModels: chatModels,
+        backends: this.options.backends,
         clock: systemClock,
         ids: systemIds,
         logger,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Logger } from '../../base/logger.ts';
+import { createRunBackends, type BackendDirectory } from '../../clients/runStream/runBackends.ts';
 import type { Models } from '../../core/ports/models.ts';
 import { defaultFolder } from '../commands/folders.ts';
 import { settingIds } from '../contributions/ids.ts';
@@ -16,11 +17,13 @@ export interface WindowCoreOptions {
   readonly version: string;
   readonly home: string;
   readonly models: Models;
+  readonly backends: BackendDirectory;
   readonly daemon: DaemonControl;
 }
 
 /** The core of this window, as its settings have it. Nothing is started yet. */
-export function openWindowCore({ frame, version, home, models, daemon }: WindowCoreOptions): CoreService {
+export function openWindowCore(options: WindowCoreOptions): CoreService {
+  const { frame, version, home, models, backends, daemon } = options;
   const { context, log } = frame;
   return new CoreService({
     stateDir: configuredStateDirectory(context),
@@ -35,6 +38,7 @@ export function openWindowCore({ frame, version, home, models, daemon }: WindowC
     secrets: windowSecrets(context),
     servesGrpc: readSetting(settingIds.grpcEnabled),
     models,
+    backends: createRunBackends(backends),
     daemon,
     folders: localFolders(),
     containerTasksAtQuit: readSetting(settingIds.containerTasksAtQuit),

@@ -1,5 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import * as vscode from 'vscode';
+import { backendNameOf } from '../../core/runs/backendRuns.ts';
+import type { Run } from '../../core/runs/run.ts';
 import type { CommandContext } from '../commands/context.ts';
 import { localFolders } from '../commands/folders.ts';
 import { showRun, startRun } from '../commands/startRun.ts';
@@ -71,13 +73,18 @@ export function createPanelActions(context: () => CommandContext): PanelActions 
       const run = orchestrator.runs.get(runId);
       if (as === 'document') await context().documents.open({ run, isTranscript: true });
       else if (as === 'curl') {
-        const { state } = context().daemon;
-        const address = state.word === 'running' ? state.daemon.url : undefined;
-        await vscode.env.clipboard.writeText(curlCommand(run.request, address));
+        await vscode.env.clipboard.writeText(curlCommand(run.request, addressOf(run, context())));
         vscode.window.setStatusBarMessage('$(check) Copied as cURL', 3_000);
       } else await saveRun(orchestrator, run, as);
     },
   };
+}
+
+/** Of the server that the run was sent to, or else of this window's own. */
+function addressOf({ request }: Run, { backends, daemon }: CommandContext): string | undefined {
+  const backend = backendNameOf(request);
+  if (backend !== undefined) return backends.profiles.find(({ name }) => name === backend)?.url;
+  return daemon.state.word === 'running' ? daemon.state.daemon.url : undefined;
 }
 
 /** Files of the workspace and of the run's folder open at once; any other is asked for, because output named it. */

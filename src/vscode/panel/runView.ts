@@ -1,5 +1,6 @@
 import { failureOf } from '../../core/containerTasks/taskFailures.ts';
 import type { LiveOrchestrator } from '../../core/liveOrchestrator.ts';
+import { backendNameOf } from '../../core/runs/backendRuns.ts';
 import { codingAgentOf } from '../../core/runs/codingAgents.ts';
 import { agentNameOf, type Run } from '../../core/runs/run.ts';
 import type { Session } from '../../core/sessions/session.ts';
@@ -28,9 +29,11 @@ export interface RunViewInput {
   readonly hasLog: boolean;
 }
 
-/** A model or a coding agent carries it out: its events tell what it says and does, where they can be read. */
+/** A model, a coding agent or a backend carries it out: its events tell what it says and does, where they can be read. */
 export function hasStory({ request }: Pick<Run, 'request'>): boolean {
-  return request.engine === 'model' || codingAgentOf(request) !== undefined;
+  return (
+    request.engine === 'model' || codingAgentOf(request) !== undefined || backendNameOf(request) !== undefined
+  );
 }
 
 /** A run as the panel shows it. */

@@ -14,6 +14,8 @@ const told = new Set([
   'runner.tools.configured',
   'runner.hints.ignored',
   'runner.abort.requested',
+  'runner.backend.notice',
+  'runner.foreign',
   'runner.usage',
   'worker.step.ready',
   'worker.generator.started',

@@ -374,6 +374,7 @@ function hasHeadings({ engine, steps }: RunView): boolean {
 
 function firstFoldable(entries: readonly StoryEntry[]): string | undefined {
   return entries.find(
-    ({ kind }) => kind === 'tool' || kind === 'code' || kind === 'reasoning' || kind === 'tools',
+    ({ kind }) =>
+      kind === 'tool' || kind === 'code' || kind === 'reasoning' || kind === 'tools' || kind === 'foreign',
   )?.key;
 }

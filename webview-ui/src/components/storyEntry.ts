@@ -1,6 +1,12 @@
 import { html, nothing } from 'lit';
 import type { TemplateResult } from 'lit';
-import type { CodeEntry, StoryEntry, ToolEntry, ToolsEntry } from '../../../src/protocol/story/story.ts';
+import type {
+  CodeEntry,
+  ForeignEntry,
+  StoryEntry,
+  ToolEntry,
+  ToolsEntry,
+} from '../../../src/protocol/story/story.ts';
 import type { RunView } from '../../../src/protocol/runPanel.ts';
 import { plural } from '../model/format.ts';
 import { diffOf, fileChangeOf, inputSummary, outputSummary } from '../model/toolSummary.ts';
@@ -54,6 +60,10 @@ export function storyEntry(entry: StoryEntry, context: EntryContext): TemplateRe
         () => html`<ow-markdown .text=${entry.text}></ow-markdown>`,
       );
     }
+    case 'printed':
+      return html`<div class="entry entry-printed"><ow-code .text=${entry.text} .language=${''}></ow-code></div>`;
+    case 'foreign':
+      return foreignEntry(entry, context);
     case 'tool':
       return toolEntry(entry, context);
     case 'code':
@@ -202,6 +212,21 @@ function codeEntry(entry: CodeEntry, context: EntryContext): TemplateResult {
       ${part('Code', code, language, isCut, open, context)} ${part('Output', output, '', isCut, open, context)}
       ${part('Error', error, '', isCut, open, context)}
     `,
+  );
+}
+
+/** Shown as it came, so that nothing of a foreign server is lost. */
+function foreignEntry(entry: ForeignEntry, context: EntryContext): TemplateResult {
+  const { name, payload, isCut, sequence } = entry;
+  const head = html`${icon('symbol-event')}
+    <span class="entry-name" dir="auto">${visible(name)}</span>
+    <span class="entry-brief"><bdi>${inputSummary(payload)}</bdi></span>`;
+  return foldable(
+    entry,
+    context,
+    'foreign',
+    head,
+    () => html`${part('Event', payload, 'json', isCut, () => context.openEvent(sequence), context)}`,
   );
 }
 

@@ -4,7 +4,15 @@ import type { VscodeSingleSelect } from '@vscode-elements/elements/dist/vscode-s
 import type { VscodeTextarea } from '@vscode-elements/elements/dist/vscode-textarea/vscode-textarea.js';
 import type { EngineOption, RunChoices } from '../../../src/protocol/runOptions.ts';
 import type { Controller } from '../controller.ts';
-import { allTools, chosenEngine, requestChoices, taskProblem, toolScope } from '../model/choices.ts';
+import {
+  allTools,
+  backendsOwnEngine,
+  chosenEngine,
+  offeredEngines,
+  requestChoices,
+  taskProblem,
+  toolScope,
+} from '../model/choices.ts';
 import type { TaskProblem } from '../model/choices.ts';
 import type { PanelState } from '../model/panelState.ts';
 import type { SavedState } from '../model/savedState.ts';
@@ -104,7 +112,10 @@ export class TaskBoxElement extends LightElement {
   private get engine(): EngineOption | undefined {
     const { options, run } = this.panel;
     if (options === undefined) return undefined;
-    return chosenEngine(options, [this.engineId, run?.engine, this.controller.saved.choices?.engine]);
+    const { backend, engine } = this.controller.saved.choices ?? {};
+    // A run above it that was done here says nothing of a backend.
+    const ofRun = backend === undefined ? run?.engine : undefined;
+    return chosenEngine(offeredEngines(options, backend), [this.engineId, ofRun, engine]);
   }
 
   /** Why the task cannot be run now; undefined where it can. */
@@ -159,7 +170,9 @@ export class TaskBoxElement extends LightElement {
   }
 
   private renderEngine(engine: EngineOption | undefined): TemplateResult {
-    const engines = this.panel.options?.engines ?? [];
+    const { options } = this.panel;
+    const backend = this.controller.saved.choices?.backend;
+    const engines = options === undefined ? [] : offeredEngines(options, backend);
     return html`<span class="task-choice">
       <span class="task-label" aria-hidden="true">Engine</span>
       <vscode-single-select
@@ -264,7 +277,7 @@ export class TaskBoxElement extends LightElement {
       engine,
       options,
       choices,
-      change: (part) => this.keep({ choices: { ...choices, ...part } }),
+      change: (part) => this.change({ ...choices, ...part }),
     })}</div>`;
   }
 
@@ -273,6 +286,19 @@ export class TaskBoxElement extends LightElement {
     this.error = undefined;
     this.controller.clearProblem();
     this.requestUpdate();
+  }
+
+  /** Another backend has other engines: its own until one is chosen. */
+  private change(choices: RunChoices): void {
+    const isMoved = choices.backend !== this.controller.saved.choices?.backend;
+    if (!isMoved) {
+      this.keep({ choices });
+      return;
+    }
+    this.engineId = undefined;
+    this.keep({
+      choices: { ...choices, engine: choices.backend === undefined ? undefined : backendsOwnEngine.id },
+    });
   }
 
   private chooseEngine(engine: string): void {

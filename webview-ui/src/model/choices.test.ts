@@ -4,6 +4,8 @@ import {
   allTools,
   constraintsOf,
   providerState,
+  chosenEngine,
+  offeredEngines,
   requestChoices,
   taskProblem,
   toolScope,
@@ -74,6 +76,23 @@ describe('what a person may send', () => {
     expect(toolScope(allTools, providers)).toBe('GMAIL · SLACK · 3 tools');
     expect(toolScope(withTools(allTools, ['gmail_search'], true), providers)).toBe('GMAIL · 1 tool');
     expect(toolScope(allTools, [])).toBe('No tools');
+  });
+
+  it('offers what a backend takes by itself, and what is missing only here', () => {
+    const engines = [shell, { ...model, problem: 'No model is set up yet.' }];
+    expect(offeredEngines({ engines }, undefined)).toBe(engines);
+    expect(offeredEngines({ engines }, 'local')).toBe(engines);
+    const there = offeredEngines({ engines }, 'Lab');
+    expect(there.map(({ id, problem }) => [id, problem])).toEqual([
+      ['backend', undefined],
+      ['shell', undefined],
+      ['model', undefined],
+    ]);
+    const chosen = chosenEngine(there, [undefined]) ?? expect.unreachable();
+    expect(requestChoices(chosen, { backend: 'Lab' }, allTools, providers)).toEqual({
+      backend: 'Lab',
+      tools: { mode: 'auto', providers: null, tools: null },
+    });
   });
 
   it('leaves out what means nothing to the engine', () => {

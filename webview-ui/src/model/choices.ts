@@ -1,4 +1,4 @@
-import { shortestSentence } from '../../../src/protocol/runOptions.ts';
+import { localBackend, shortestSentence } from '../../../src/protocol/runOptions.ts';
 import type {
   EngineOption,
   RunChoices,
@@ -111,9 +111,27 @@ export function constraintsOf(
   };
 }
 
+/** On a backend: whichever it takes by itself. Others' servers know no engines of ours. */
+export const backendsOwnEngine: EngineOption = {
+  id: 'backend',
+  title: "Backend's own",
+  description: 'What the backend takes by itself',
+  takesSentence: true,
+  uses: ['model', 'limits', 'tools', 'code'],
+};
+
+/** The engines to choose from, here or on a backend; what is missing here may well be there. */
+export function offeredEngines(
+  { engines }: Pick<RunOptions, 'engines'>,
+  backend: string = localBackend,
+): readonly EngineOption[] {
+  if (backend === localBackend) return engines;
+  return [backendsOwnEngine, ...engines.map((engine) => ({ ...engine, problem: undefined }))];
+}
+
 /** The engine that the box shows: the one that was chosen, that of the run above it, or the first. */
 export function chosenEngine(
-  { engines }: Pick<RunOptions, 'engines'>,
+  engines: readonly EngineOption[],
   wanted: readonly (string | undefined)[],
 ): EngineOption | undefined {
   for (const id of wanted) {
@@ -134,7 +152,7 @@ export function requestChoices(
   const { provider, model, reasoningEffort, maxSteps, maxTokens, maxCostUsd, reflects } = overrides;
   const { timeoutMinutes, codeExecution, backend } = overrides;
   const chosen: RunChoices = {
-    engine: engine.id,
+    engine: engine.id === backendsOwnEngine.id ? undefined : engine.id,
     backend,
     ...(uses.includes('limits') ? { timeoutMinutes } : {}),
     ...(uses.includes('model')

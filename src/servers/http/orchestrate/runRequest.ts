@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { modelEngine } from '../../../core/runs/modelRunSpec.ts';
 import { codingAgents } from '../../../core/runs/codingAgents.ts';
+import { modelEngine } from '../../../core/runs/modelRunSpec.ts';
 import { containerEngine } from '../../../core/runs/containerRunEvents.ts';
 import type { ModelRequest, RunHints, RunRequest } from '../../../core/runs/run.ts';
 import { invalidRequest } from '../../../core/text.ts';
@@ -55,7 +55,7 @@ export function runRequestOf(body: OrchestrateBody, { caller, userId, requestKey
     requestedBy: userId === undefined || userId === '' ? caller.name : userId,
     idempotencyKey: keyOf(caller, requestKey ?? clientRunId),
     metadata: isEmpty(metadata) ? undefined : metadata,
-    model: modelOf(body, provider, isCodingAgent),
+    model: modelOf(body, engine === modelEngine ? (provider ?? params.provider) : undefined, isCodingAgent),
     tools: body.tool_constraints ?? body.toolset,
     hints: hintsOf(body, engine),
   });
@@ -70,7 +70,7 @@ function engineOf({ worker, session_id: sessionId }: OrchestrateBody): {
   const type = given?.trim();
   if (type === undefined || type === '') {
     if (agent !== undefined) return { engine: `agent:${agent}` };
-    if (model !== undefined || provider !== undefined) return { engine: 'model', provider };
+    if (model !== undefined || provider !== undefined) return { engine: 'model' };
     return { engine: sessionId === undefined ? 'shell' : undefined };
   }
   if (type === 'agent') {
@@ -79,7 +79,6 @@ function engineOf({ worker, session_id: sessionId }: OrchestrateBody): {
   }
   if (type.startsWith('agent:')) return { engine: type };
   if (modelProviders.some((provider) => provider === type)) return { engine: 'model', provider: type };
-  if (type === modelEngine) return { engine: type, provider };
   if (engineTypes.includes(type)) return { engine: type };
   throw invalidRequest(
     `worker.engine_params.engine_type must be one of ${engineTypes.join(', ')}, or 'agent:' and the agent's name`,
@@ -125,9 +124,10 @@ function hintsOf(
   engine: string | undefined,
 ): RunHints | undefined {
   const params = rest(worker.engine_params, knownParams);
-  // Whoever names an image or a permission for an engine that has none shall hear of it.
-  const { image, permission_mode } = worker.engine_params;
+  // Whoever names an image, a permission or a provider for an engine that has none shall hear of it.
+  const { image, permission_mode, provider } = worker.engine_params;
   const misplaced = withoutUndefined({
+    provider: engine === modelEngine ? undefined : provider,
     image: engine === containerEngine ? undefined : image,
     permission_mode:
       engine !== undefined && Object.hasOwn(codingAgents, engine) ? undefined : permission_mode,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Run } from '../../../core/runs/run.ts';
 import { foldStory } from '../../../protocol/story/foldStory.ts';
 import { emptyStory } from '../../../protocol/story/story.ts';
-import { curlCommand, payloadOf } from './curl.ts';
+import { curlCommand } from './curl.ts';
 import { transcriptHtml, transcriptMarkdown, transcriptOf } from './transcript.ts';
 
 const hostile = '</pre><script>alert(1)</script>\n```\n# not a heading\n"&\' \u202egnp';
@@ -70,24 +70,8 @@ describe('a run that is taken away', () => {
     expect(printed).toContain('http://127.0.0.1:1/orchestrate/stream');
     expect(JSON.parse(printed.at(-2) ?? '')).toEqual({
       task: `it's "$HOME" \`id\` ${hostile}`,
-      worker: { engine_params: { engine_type: 'model' }, timeout: 90 },
-    });
-  });
-
-  it('sends only what was chosen', () => {
-    expect(payloadOf({ task: 'x' })).toEqual({ task: 'x' });
-    expect(
-      payloadOf({
-        task: 'x',
-        engine: 'model',
-        model: { provider: 'openai', model: 'o4-mini', maxSteps: 9, codeExecution: true },
-        tools: { mode: 'custom', providers: ['gmail'], tools: null },
-      }),
-    ).toEqual({
-      task: 'x',
-      worker: { engine_params: { engine_type: 'model', provider: 'openai', model: 'o4-mini' }, max_steps: 9 },
-      enable_code_execution: true,
-      tool_constraints: { mode: 'custom', providers: ['gmail'] },
+      worker: { engine_params: { engine_type: 'model' } },
+      timeout_ms: 90_000,
     });
   });
 });

@@ -84,6 +84,10 @@ function partOf(entry: StoryEntry): TranscriptPart | undefined {
           code('', entry.effective.map(({ name, provider }) => `${provider} ${name}`).join('\n')),
         ].filter(hasText),
       };
+    case 'printed':
+      return { heading: 'Output', blocks: [code('', entry.text)] };
+    case 'foreign':
+      return { heading: `Event ${entry.name}`, blocks: [code('', entry.payload)].filter(hasText) };
     case 'note':
       return { heading: 'Note', blocks: [code('', entry.text)] };
     case 'summary':
