@@ -24,6 +24,9 @@ export interface ConnectionOptions {
   readonly holdsBackReading?: boolean;
 }
 
+/** With so many messages at once, others have their turn before more are read. */
+const turnMessages = 32;
+
 /** One end of the socket: requests and answers by number, notifications, output frames, heartbeats both ways. */
 export class Connection implements Disposable {
   private readonly socket: Socket;
@@ -35,6 +38,8 @@ export class Connection implements Disposable {
   private heartbeat: NodeJS.Timeout | undefined;
   private nextId = 1;
   private silentBeats = 0;
+  /** Of the chunk that is being taken in. */
+  private messages = 0;
   private isHeld = false;
   private isClosed = false;
 
@@ -49,14 +54,17 @@ export class Connection implements Disposable {
         handler.onOutput?.(stream, offset, bytes);
       },
     });
+    const mustHoldBack = (): boolean => options.holdsBackReading === true && socket.writableNeedDrain;
     socket.on('data', (chunk: Buffer) => {
       this.silentBeats = 0;
+      this.messages = 0;
       try {
         decoder.push(chunk);
       } catch (error) {
         this.close(OrchestratorError.from(error));
       }
-      if (options.holdsBackReading === true && socket.writableNeedDrain) socket.pause();
+      if (mustHoldBack()) socket.pause();
+      else if (this.messages >= turnMessages) this.yieldTurn(mustHoldBack);
     });
     socket.on('drain', () => {
       if (options.holdsBackReading === true) socket.resume();
@@ -68,14 +76,24 @@ export class Connection implements Disposable {
     });
   }
 
+  /**
+   * libuv reads a socket up to 32 times before it looks at another: a peer that sends without end would keep everybody
+   * else waiting for seconds.
+   */
+  private yieldTurn(mustHoldBack: () => boolean): void {
+    this.socket.pause();
+    setImmediate(() => {
+      if (!mustHoldBack()) this.socket.resume();
+    });
+  }
+
   /** From here on, after hello, both sides tell that they live and expect it of the other. */
   beat(): void {
     // Counted in beats, not in time: after the machine has slept, one beat is late, and nobody is lost.
     this.heartbeat ??= setInterval(() => {
-      if (++this.silentBeats > maxMissedHeartbeats) {
-        const seconds = (maxMissedHeartbeats * heartbeatIntervalMs) / 1_000;
-        this.close(lost(`It was silent for ${seconds} seconds.`));
-      } else this.notify('ping', {});
+      if (++this.silentBeats <= maxMissedHeartbeats) this.notify('ping', {});
+      // Where it is we who were busy, what the peer has said meanwhile waits to be read: that comes first.
+      else setImmediate(() => this.closeIfSilent());
     }, heartbeatIntervalMs).unref();
   }
 
@@ -130,7 +148,14 @@ export class Connection implements Disposable {
     this.close(undefined);
   }
 
+  private closeIfSilent(): void {
+    if (this.silentBeats <= maxMissedHeartbeats) return;
+    const seconds = (maxMissedHeartbeats * heartbeatIntervalMs) / 1_000;
+    this.close(lost(`It was silent for ${seconds} seconds.`));
+  }
+
   private receive(frame: JsonFrame): void {
+    this.messages += 1;
     // Frames of a connection that was closed for an earlier one of the same chunk.
     if (this.isClosed) return;
     if ('method' in frame && typeof frame.method === 'string' && typeof frame.id === 'number') {

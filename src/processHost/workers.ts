@@ -330,7 +330,8 @@ export class Workers {
   /** Sends what the connection takes; the rest waits in the journal. */
   private pump(worker: Worker, channel: FollowerChannel, live?: WorkerEvent): void {
     let sent = worker.followers.get(channel) ?? 0;
-    while (sent < worker.journal.lastSequence) {
+    // Asked before anything is read: an event for a channel that takes none costs nothing.
+    while (sent < worker.journal.lastSequence && !channel.isCongested) {
       const events = live?.sequence === sent + 1 ? [live] : worker.journal.read(sent);
       if (events.length === 0) return;
       for (const event of events) {

@@ -5,6 +5,8 @@ import { delimiter, join } from 'node:path';
 import { node } from './cliHarness.ts';
 
 export interface FakeAgent extends Disposable {
+  /** Where the program is. */
+  readonly dir: string;
   /** What a run needs to find it. */
   readonly env: { readonly PATH: string };
   /** How it was started, the oldest first. */
@@ -28,6 +30,7 @@ export function makeFakeAgent(program = 'claude'): FakeAgent {
   writeFileSync(file, `#!/bin/sh\nexec '${node}' '${script}' "$@"\n`);
   chmodSync(file, 0o755);
   return {
+    dir: folder,
     env: { PATH: `${folder}${delimiter}${process.env['PATH'] ?? ''}` },
     calls() {
       try {
