@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import type { ProcessHost } from '../../src/core/ports/processHost.ts';
 import { makeFakeAgent } from '../integration/agentHarness.ts';
 import { plainEnvironment, startHostUnderTest } from './hostUnderTest.ts';
@@ -11,6 +13,8 @@ import { percentile, report } from './race.ts';
 const sizes = (process.env['ORCHESTRATOR_BENCH_CALLS'] ?? '30000,50000').split(',').map(Number);
 const distDir = resolve(import.meta.dirname, '../../dist');
 const everyMs = 10;
+/** What a process takes to load its program. */
+const startingMs = 400;
 
 interface Outcome {
   readonly status: string;
@@ -28,56 +32,75 @@ export async function benchEvents(): Promise<void> {
 }
 
 async function benchCalls(calls: number): Promise<void> {
-  const underTest = await startHostUnderTest();
+  const folder = mkdtempSync(join(tmpdir(), 'orchestrator-events-'));
+  const delays = join(folder, 'loop.json');
   const agent = makeFakeAgent();
+  const underTest = await startHostUnderTest({ execPath: watchedNode(folder, delays) });
+  const memory = new MemoryWatch();
+  const [answers, echoes]: [number[], number[]] = [[], []];
+  let outcome: Outcome;
   try {
     const { host, stateDir } = underTest;
     const echo = await openEcho(host);
-    const hostPid = (await host.stats())?.pid ?? 0;
-    const program = join(import.meta.dirname, 'events/core.ts');
-    const args = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', program];
-    const core = spawn(process.execPath, [...args, stateDir, distDir, agent.dir, String(calls)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let said = '';
-    core.stdout.on('data', (data: Buffer) => (said += data.toString()));
-    const exited = new Promise<void>((done) => core.once('exit', () => done()));
-    let isOver = false;
-    void exited.then(() => (isOver = true));
-    const memory = new Map<string, { first: number; most: number }>();
-    const [answers, echoes]: [number[], number[]] = [[], []];
-    while (!isOver) {
+    const hostPid = (await host.stats())?.pid;
+    const core = startCore([stateDir, distDir, agent.dir, String(calls)]);
+    while (!core.isOver()) {
       const startMs = performance.now();
       await host.stats();
       const answeredMs = performance.now();
       answers.push(answeredMs - startMs);
       await echo();
       echoes.push(performance.now() - answeredMs);
-      const [worker] = (await host.listWorkers()).filter(({ isAlive }) => isAlive);
+      const worker = (await host.listWorkers()).find(({ isAlive }) => isAlive);
       for (const [name, pid] of Object.entries({ host: hostPid, core: core.pid, worker: worker?.pid })) {
-        note(memory, name, pid);
+        memory.note(name, pid);
       }
       await delay(everyMs);
     }
-    const outcome = JSON.parse(said) as Outcome;
-    const growth = [...memory].map(([name, { first, most }]) => [
-      `${name}, memory at first and at most (MiB)`,
-      `${first.toFixed(0)} ${most.toFixed(0)}`,
-    ]);
-    report(`one run of ${calls} tool calls`, {
-      outcome: outcome.error?.message ?? outcome.status,
-      events: outcome.events,
-      'out of order': outcome.wrong,
-      missing: outcome.missing,
-      'events/s (target 3,000)': outcome.events / outcome.seconds,
-      ...figures('answer of the host, ms (target p99 50)', answers),
-      ...figures('echo of a terminal beside it, ms (target p99 50)', echoes),
-      ...Object.fromEntries(growth),
-    });
+    outcome = core.outcome();
   } finally {
     await underTest.dispose();
     agent[Symbol.dispose]();
   }
+  const loop = JSON.parse(readFileSync(delays, 'utf8')) as Record<'p50' | 'p99' | 'max', number>;
+  rmSync(folder, { recursive: true, force: true });
+  report(`one run of ${calls} tool calls`, {
+    outcome: outcome.error?.message ?? outcome.status,
+    events: outcome.events,
+    'out of order': outcome.wrong,
+    missing: outcome.missing,
+    'events/s (target 3,000)': outcome.events / outcome.seconds,
+    'loop of the host, p50 p99 max (ms)': joined([loop.p50, loop.p99, loop.max]),
+    'answers of the host': shares(answers),
+    'echo of a terminal beside it': shares(echoes),
+    ...memory.figures(),
+  });
+}
+
+/** A program that runs Node so that it tells the delays of its event loop. */
+function watchedNode(folder: string, delays: string): string {
+  const url = pathToFileURL(join(import.meta.dirname, 'events/loopDelay.mjs'));
+  url.searchParams.set('to', delays);
+  const path = join(folder, 'node');
+  writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' --import '${url.href}' "$@"\n`, { mode: 0o700 });
+  return path;
+}
+
+function startCore(args: readonly string[]): {
+  readonly pid: number | undefined;
+  isOver(): boolean;
+  outcome(): Outcome;
+} {
+  const program = join(import.meta.dirname, 'events/core.ts');
+  const flags = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'];
+  const child = spawn(process.execPath, [...flags, program, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  let isOver = false;
+  child.stdout.on('data', (data: Buffer) => (said += data.toString()));
+  child.once('close', () => (isOver = true));
+  return { pid: child.pid, isOver: () => isOver, outcome: () => JSON.parse(said) as Outcome };
 }
 
 /** A terminal that says what it hears. @returns writes to it and resolves with its answer. */
@@ -107,17 +130,27 @@ async function openEcho(host: ProcessHost): Promise<() => Promise<void>> {
   };
 }
 
-function note(
-  memory: Map<string, { first: number; most: number }>,
-  name: string,
-  pid: number | undefined,
-): void {
-  if (pid === undefined) return;
-  const mib = residentMiB(pid);
-  if (mib === undefined) return;
-  const known = memory.get(name);
-  if (known === undefined) memory.set(name, { first: mib, most: mib });
-  else known.most = Math.max(known.most, mib);
+/** What processes take of the memory: once they have started, and at most. */
+class MemoryWatch {
+  private readonly processes = new Map<string, { readonly atMs: number; first: number; most: number }>();
+
+  note(name: string, pid: number | undefined): void {
+    const mib = pid === undefined ? undefined : residentMiB(pid);
+    if (mib === undefined) return;
+    const now = performance.now();
+    const known = this.processes.get(name) ?? { atMs: now, first: mib, most: mib };
+    if (now < known.atMs + startingMs) known.first = mib;
+    known.most = Math.max(known.most, mib);
+    this.processes.set(name, known);
+  }
+
+  figures(): Record<string, string> {
+    const rows = [...this.processes].map(([name, { first, most }]) => [
+      `${name}, started and at most (MiB)`,
+      `${first.toFixed(0)} ${most.toFixed(0)}`,
+    ]);
+    return Object.fromEntries(rows) as Record<string, string>;
+  }
 }
 
 function residentMiB(pid: number): number | undefined {
@@ -130,8 +163,11 @@ function residentMiB(pid: number): number | undefined {
   }
 }
 
-function figures(name: string, samples: readonly number[]): Record<string, string> {
+function shares(samples: readonly number[]): string {
   const sorted = [...samples].sort((a, b) => a - b);
-  const shares = [0.5, 0.99, 1].map((share) => percentile(sorted, share).toFixed(1));
-  return { [`${name}: p50, p99, max`]: shares.join(' ') };
+  return joined([0.5, 0.99, 1].map((share) => percentile(sorted, share)));
+}
+
+function joined(figures: readonly number[]): string {
+  return figures.map((figure) => figure.toFixed(1)).join(' ');
 }
