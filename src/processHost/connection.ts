@@ -24,8 +24,8 @@ export interface ConnectionOptions {
   readonly holdsBackReading?: boolean;
 }
 
-/** With so many messages at once, others have their turn before more are read. */
-const turnMessages = 32;
+/** So many frames are taken in before others have their turn: 1 to 3 ms of small ones. */
+const turnFrames = 64;
 
 /** One end of the socket: requests and answers by number, notifications, output frames, heartbeats both ways. */
 export class Connection implements Disposable {
@@ -38,15 +38,18 @@ export class Connection implements Disposable {
   private heartbeat: NodeJS.Timeout | undefined;
   private nextId = 1;
   private silentBeats = 0;
-  /** Of the chunk that is being taken in. */
-  private messages = 0;
+  private readonly decoder: FrameDecoder;
+  private readonly holdsBackReading: boolean;
+  /** Frames wait for the next turn of the event loop. */
+  private isWaiting = false;
   private isHeld = false;
   private isClosed = false;
 
   constructor(socket: Socket, handler: ConnectionHandler, options: ConnectionOptions = {}) {
     this.socket = socket;
     this.handler = handler;
-    const decoder = new FrameDecoder({
+    this.holdsBackReading = options.holdsBackReading === true;
+    this.decoder = new FrameDecoder({
       onJson: (frame) => {
         this.receive(frame);
       },
@@ -54,37 +57,52 @@ export class Connection implements Disposable {
         handler.onOutput?.(stream, offset, bytes);
       },
     });
-    const mustHoldBack = (): boolean => options.holdsBackReading === true && socket.writableNeedDrain;
     socket.on('data', (chunk: Buffer) => {
       this.silentBeats = 0;
-      this.messages = 0;
-      try {
-        decoder.push(chunk);
-      } catch (error) {
-        this.close(OrchestratorError.from(error));
-      }
-      if (mustHoldBack()) socket.pause();
-      else if (this.messages >= turnMessages) this.yieldTurn(mustHoldBack);
+      this.decoder.add(chunk);
+      this.takeIn();
     });
     socket.on('drain', () => {
-      if (options.holdsBackReading === true) socket.resume();
+      this.takeIn();
       handler.onDrain?.();
     });
     socket.on('error', () => undefined);
     socket.on('close', () => {
+      // What a peer has said before it died counts.
+      this.handOut();
       this.close(undefined);
     });
   }
 
   /**
-   * libuv reads a socket up to 32 times before it looks at another: a peer that sends without end would keep everybody
-   * else waiting for seconds.
+   * A few frames a turn of the event loop: libuv reads a socket up to 32 times before it looks at another, and a peer
+   * that sends without end would keep everybody else waiting for seconds.
    */
-  private yieldTurn(mustHoldBack: () => boolean): void {
-    this.socket.pause();
-    setImmediate(() => {
-      if (!mustHoldBack()) this.socket.resume();
-    });
+  private takeIn(): void {
+    if (this.isWaiting) return;
+    this.isWaiting = !this.isHoldingBack && this.handOut(turnFrames);
+    if (this.isWaiting) {
+      setImmediate(() => {
+        this.isWaiting = false;
+        this.takeIn();
+      });
+    }
+    if (this.isWaiting || this.isHoldingBack) this.socket.pause();
+    else if (this.socket.isPaused()) this.socket.resume();
+  }
+
+  private get isHoldingBack(): boolean {
+    return this.holdsBackReading && this.socket.writableNeedDrain;
+  }
+
+  /** @returns whether there may be more than `limit` frames. */
+  private handOut(limit?: number): boolean {
+    try {
+      return !this.isClosed && this.decoder.handOut(limit);
+    } catch (error) {
+      this.close(OrchestratorError.from(error));
+      return false;
+    }
   }
 
   /** From here on, after hello, both sides tell that they live and expect it of the other. */
@@ -155,7 +173,6 @@ export class Connection implements Disposable {
   }
 
   private receive(frame: JsonFrame): void {
-    this.messages += 1;
     // Frames of a connection that was closed for an earlier one of the same chunk.
     if (this.isClosed) return;
     if ('method' in frame && typeof frame.method === 'string' && typeof frame.id === 'number') {

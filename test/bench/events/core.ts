@@ -39,7 +39,7 @@ let cursor = 0;
 let wrong = 0;
 const expected = { started: 0, completed: 0 };
 for (;;) {
-  const page = core.events.read({ after: cursor, limit: 5_000, runId: run.id });
+  const page = core.events.read({ after: cursor, limit: 500, runId: run.id });
   const last = page.at(-1);
   if (last === undefined) break;
   cursor = last.sequence;
