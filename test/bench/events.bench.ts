@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { ProcessHost } from '../../src/core/ports/processHost.ts';
-import { makeFakeAgent } from '../integration/agentHarness.ts';
+import { isAlive } from '../../src/processHost/processTable.ts';
+import { type CountedCalls, makeFakeAgent, startCallingCore } from '../integration/agentHarness.ts';
 import { plainEnvironment, startHostUnderTest } from './hostUnderTest.ts';
 import { percentile, report } from './race.ts';
 
@@ -16,14 +16,10 @@ const everyMs = 10;
 /** What a process takes to load its program. */
 const startingMs = 400;
 
-interface Outcome {
+interface Outcome extends CountedCalls {
   readonly status: string;
   readonly error?: { readonly message: string };
-  readonly events: number;
   readonly seconds: number;
-  /** Calls that came out of order, and events of calls that did not come. */
-  readonly wrong: number;
-  readonly missing: number;
 }
 
 /** One run with very many events: how fast they are stored, and what it costs those beside it. */
@@ -43,8 +39,9 @@ async function benchCalls(calls: number): Promise<void> {
     const { host, stateDir } = underTest;
     const echo = await openEcho(host);
     const hostPid = (await host.stats())?.pid;
-    const core = startCore([stateDir, distDir, agent.dir, String(calls)]);
-    while (!core.isOver()) {
+    const core = startCallingCore(stateDir, distDir, agent.dir, String(calls));
+    // Until it says that the run has ended: then it reads all events again.
+    while (core.lines.length < 2 && isAlive(core.pid ?? 0)) {
       const startMs = performance.now();
       await host.stats();
       const answeredMs = performance.now();
@@ -57,7 +54,8 @@ async function benchCalls(calls: number): Promise<void> {
       }
       await delay(everyMs);
     }
-    outcome = core.outcome();
+    await core.closed;
+    outcome = JSON.parse(core.lines.at(-1) ?? '') as Outcome;
   } finally {
     await underTest.dispose();
     agent[Symbol.dispose]();
@@ -84,23 +82,6 @@ function watchedNode(folder: string, delays: string): string {
   const path = join(folder, 'node');
   writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' --import '${url.href}' "$@"\n`, { mode: 0o700 });
   return path;
-}
-
-function startCore(args: readonly string[]): {
-  readonly pid: number | undefined;
-  isOver(): boolean;
-  outcome(): Outcome;
-} {
-  const program = join(import.meta.dirname, 'events/core.ts');
-  const flags = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'];
-  const child = spawn(process.execPath, [...flags, program, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let said = '';
-  let isOver = false;
-  child.stdout.on('data', (data: Buffer) => (said += data.toString()));
-  child.once('close', () => (isOver = true));
-  return { pid: child.pid, isOver: () => isOver, outcome: () => JSON.parse(said) as Outcome };
 }
 
 /** A terminal that says what it hears. @returns writes to it and resolves with its answer. */
