@@ -24,6 +24,9 @@ export interface ConnectionOptions {
   readonly holdsBackReading?: boolean;
 }
 
+/** So many frames are taken in before others have their turn: 1 to 3 ms of small ones. */
+const turnFrames = 64;
+
 /** One end of the socket: requests and answers by number, notifications, output frames, heartbeats both ways. */
 export class Connection implements Disposable {
   private readonly socket: Socket;
@@ -35,13 +38,18 @@ export class Connection implements Disposable {
   private heartbeat: NodeJS.Timeout | undefined;
   private nextId = 1;
   private silentBeats = 0;
+  private readonly decoder: FrameDecoder;
+  private readonly holdsBackReading: boolean;
+  /** Frames wait for the next turn of the event loop. */
+  private isWaiting = false;
   private isHeld = false;
   private isClosed = false;
 
   constructor(socket: Socket, handler: ConnectionHandler, options: ConnectionOptions = {}) {
     this.socket = socket;
     this.handler = handler;
-    const decoder = new FrameDecoder({
+    this.holdsBackReading = options.holdsBackReading === true;
+    this.decoder = new FrameDecoder({
       onJson: (frame) => {
         this.receive(frame);
       },
@@ -51,31 +59,59 @@ export class Connection implements Disposable {
     });
     socket.on('data', (chunk: Buffer) => {
       this.silentBeats = 0;
-      try {
-        decoder.push(chunk);
-      } catch (error) {
-        this.close(OrchestratorError.from(error));
-      }
-      if (options.holdsBackReading === true && socket.writableNeedDrain) socket.pause();
+      this.decoder.add(chunk);
+      this.takeIn();
     });
     socket.on('drain', () => {
-      if (options.holdsBackReading === true) socket.resume();
+      this.takeIn();
       handler.onDrain?.();
     });
     socket.on('error', () => undefined);
     socket.on('close', () => {
+      // What a peer has said before it died counts.
+      this.handOut();
       this.close(undefined);
     });
+  }
+
+  /**
+   * A few frames a turn of the event loop: libuv reads a socket up to 32 times before it looks at another, and a peer
+   * that sends without end would keep everybody else waiting for seconds.
+   */
+  private takeIn(): void {
+    if (this.isWaiting) return;
+    this.isWaiting = !this.isHoldingBack && this.handOut(turnFrames);
+    if (this.isWaiting) {
+      setImmediate(() => {
+        this.isWaiting = false;
+        this.takeIn();
+      });
+    }
+    if (this.isWaiting || this.isHoldingBack) this.socket.pause();
+    else if (this.socket.isPaused()) this.socket.resume();
+  }
+
+  private get isHoldingBack(): boolean {
+    return this.holdsBackReading && this.socket.writableNeedDrain;
+  }
+
+  /** @returns whether there may be more than `limit` frames. */
+  private handOut(limit?: number): boolean {
+    try {
+      return !this.isClosed && this.decoder.handOut(limit);
+    } catch (error) {
+      this.close(OrchestratorError.from(error));
+      return false;
+    }
   }
 
   /** From here on, after hello, both sides tell that they live and expect it of the other. */
   beat(): void {
     // Counted in beats, not in time: after the machine has slept, one beat is late, and nobody is lost.
     this.heartbeat ??= setInterval(() => {
-      if (++this.silentBeats > maxMissedHeartbeats) {
-        const seconds = (maxMissedHeartbeats * heartbeatIntervalMs) / 1_000;
-        this.close(lost(`It was silent for ${seconds} seconds.`));
-      } else this.notify('ping', {});
+      if (++this.silentBeats <= maxMissedHeartbeats) this.notify('ping', {});
+      // Where it is we who were busy, what the peer has said meanwhile waits to be read: that comes first.
+      else setImmediate(() => this.closeIfSilent());
     }, heartbeatIntervalMs).unref();
   }
 
@@ -128,6 +164,12 @@ export class Connection implements Disposable {
 
   dispose(): void {
     this.close(undefined);
+  }
+
+  private closeIfSilent(): void {
+    if (this.silentBeats <= maxMissedHeartbeats) return;
+    const seconds = (maxMissedHeartbeats * heartbeatIntervalMs) / 1_000;
+    this.close(lost(`It was silent for ${seconds} seconds.`));
   }
 
   private receive(frame: JsonFrame): void {

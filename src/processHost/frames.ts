@@ -51,19 +51,33 @@ export class FrameDecoder {
 
   /** @throws OrchestratorError protocol_violation; the connection must end then. */
   push(chunk: Buffer): void {
+    this.add(chunk);
+    this.handOut();
+  }
+
+  /** Keeps the bytes for `handOut`. */
+  add(chunk: Buffer): void {
     this.chunks.push(chunk);
     this.pendingBytes += chunk.length;
-    for (;;) {
-      if (this.pendingBytes < headerBytes) return;
+  }
+
+  /**
+   * Hands out the whole frames that are there, at most `limit`. @returns whether there may be more.
+   * @throws OrchestratorError protocol_violation; the connection must end then.
+   */
+  handOut(limit = Number.POSITIVE_INFINITY): boolean {
+    for (let count = 0; count < limit; count += 1) {
+      if (this.pendingBytes < headerBytes) return false;
       const head = this.gather(headerBytes);
       const size = head.readUInt32BE(0);
       if (size < 1 || size > maxFrameBytes) {
         throw violation(`a frame of ${size} bytes`);
       }
-      if (this.pendingBytes < 4 + size) return;
+      if (this.pendingBytes < 4 + size) return false;
       const frame = this.take(4 + size);
       this.dispatch(frame.readUInt8(4), frame.subarray(headerBytes));
     }
+    return true;
   }
 
   private dispatch(kind: number, body: Buffer): void {

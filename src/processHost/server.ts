@@ -131,6 +131,7 @@ class Peer {
   private readonly handlers: Handlers;
   private readonly streams = new Map<number, Terminal>();
   private workerId: string | undefined;
+  private areEventsFirst = false;
 
   constructor(socket: Socket, deps: ServerDependencies, host: PeerHost) {
     this.deps = deps;
@@ -318,8 +319,15 @@ class Peer {
     this.streams.delete(stream);
   }
 
+  /** Whoever is served first may fill the connection: events and terminals take turns. */
   private pump(): void {
-    this.deps.workers.pumpChannel(this.channel);
+    this.areEventsFirst = !this.areEventsFirst;
+    if (this.areEventsFirst) this.deps.workers.pumpChannel(this.channel);
+    this.pumpTerminals();
+    if (!this.areEventsFirst) this.deps.workers.pumpChannel(this.channel);
+  }
+
+  private pumpTerminals(): void {
     for (const terminal of new Set(this.streams.values())) terminal.pumpChannel(this.channel);
     // Who was served first is served last the next time.
     for (const [stream, terminal] of [...this.streams].slice(0, 1)) {

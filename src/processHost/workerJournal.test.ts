@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -61,5 +61,21 @@ it('prunes what is acknowledged once that is much, and counts on', () => {
   journal.dispose();
   const again = new WorkerJournal(dir, 'w');
   expect(again.lastSequence).toBe(601);
+  again.dispose();
+});
+
+it('reads on behind a line that cannot be read, and a page at a time', () => {
+  const journal = new WorkerJournal(dir, 'w');
+  for (let index = 0; index < 100; index++) journal.append('t', { text: 'x'.repeat(2_000) }, 1);
+  journal.dispose();
+  const path = join(dir, 'journal.jsonl');
+  writeFileSync(
+    path,
+    readFileSync(path, 'utf8').replace('{"workerId":"w","sequence":50,', '{"workerId":"w"!'),
+  );
+  const again = new WorkerJournal(dir, 'w');
+  expect(again.read(0).length).toBeLessThan(40);
+  expect(readAll(again, 0)).toEqual(range(1, 100).filter((sequence) => sequence !== 50));
+  expect(again.read(49)[0]?.sequence).toBe(51);
   again.dispose();
 });

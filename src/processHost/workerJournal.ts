@@ -1,15 +1,26 @@
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Disposable } from '../base/disposable.ts';
 import { OrchestratorError } from '../base/errors.ts';
 import type { WorkerEvent } from '../core/ports/processHost.ts';
-import { parseJsonLines, writeFileAtomic } from './files.ts';
+import { parseJsonLines } from './files.ts';
 
-/** An index entry for so many events, so that a reader starts near its place. */
-const indexStep = 64;
 /** A journal of less is not worth being written anew. */
 const pruneBytes = 4 * 1024 * 1024;
-const pageBytes = 256 * 1024;
+/** What a socket takes before it wants to be waited for: more would be read in vain. */
+const pageBytes = 64 * 1024;
+const copyBytes = 1024 * 1024;
 
 /**
  * Events of one worker, a JSON line each, on disk before anyone is told. Sequences count from 1 without gap. What is
@@ -23,8 +34,10 @@ export class WorkerJournal implements Disposable {
   private last = 0;
   private lastEventType: string | undefined;
   private acked = 0;
-  /** Where in the file some of the events start. */
-  private index: { sequence: number; position: number }[] = [];
+  /** Sequence of the first event in the file. */
+  private first = 1;
+  /** Where in the file each event starts, from the first on: a reader finds its place at once. */
+  private positions: number[] = [];
   /** The host's own last word, which a full disk must not swallow. */
   private volatile: WorkerEvent | undefined;
 
@@ -48,9 +61,8 @@ export class WorkerJournal implements Disposable {
   append(type: string, data: Readonly<Record<string, unknown>>, time: number): WorkerEvent {
     const event = { workerId: this.workerId, sequence: this.last + 1, time, type, data };
     const line = Buffer.from(`${JSON.stringify(event)}\n`);
-    let written = 0;
     try {
-      while (written < line.length) written += writeSync(this.descriptor, line, written);
+      writeWhole(this.descriptor, line);
     } catch (error) {
       // Half a line would spoil the next one.
       ftruncateSync(this.descriptor, this.size);
@@ -73,31 +85,16 @@ export class WorkerJournal implements Disposable {
     }
   }
 
-  /** Events after `after`, in order, about 256 KiB of them; empty at the end. */
+  /** Events after `after`, in order, about 64 KiB of them and at least one; empty at the end. */
   read(after: number): WorkerEvent[] {
     if (after >= this.last) return [];
-    let position = 0;
-    for (const entry of this.index) {
-      if (entry.sequence > after + 1) break;
-      position = entry.position;
-    }
-    const events: WorkerEvent[] = [];
-    let rest = Buffer.alloc(0);
-    while (position < this.size && events.length === 0) {
-      const page = Buffer.allocUnsafe(Math.min(pageBytes, this.size - position));
-      const count = readSync(this.descriptor, page, 0, page.length, position);
-      if (count === 0) break;
-      position += count;
-      rest = Buffer.concat([rest, page.subarray(0, count)]);
-      const end = rest.lastIndexOf(0x0a) + 1;
-      for (const value of parseJsonLines(rest.toString('utf8', 0, end))) {
-        const event = value as WorkerEvent;
-        if (event.sequence > after) events.push(event);
-      }
-      rest = rest.subarray(end);
-    }
-    if (events.length === 0 && this.volatile !== undefined) return [this.volatile];
-    return events;
+    const from = Math.max(after + 1, this.first);
+    if (from > this.lastStored) return this.volatile === undefined ? [] : [this.volatile];
+    const start = this.positionOf(from);
+    let to = from + 1;
+    while (to <= this.lastStored && this.positionOf(to + 1) - start <= pageBytes) to += 1;
+    const page = this.readBytes(start, this.positionOf(to));
+    return parseJsonLines(page.toString('utf8')) as WorkerEvent[];
   }
 
   ack(sequence: number): void {
@@ -109,38 +106,66 @@ export class WorkerJournal implements Disposable {
     closeSync(this.descriptor);
   }
 
+  private get lastStored(): number {
+    return this.first + this.positions.length - 1;
+  }
+
+  /** The end of the file for an event that is not there yet. */
+  private positionOf(sequence: number): number {
+    return this.positions[sequence - this.first] ?? this.size;
+  }
+
+  private readBytes(start: number, end: number): Buffer {
+    const bytes = Buffer.allocUnsafe(end - start);
+    let count = 0;
+    while (count < bytes.length) {
+      const more = readSync(this.descriptor, bytes, count, bytes.length - count, start + count);
+      if (more === 0) break;
+      count += more;
+    }
+    return bytes.subarray(0, count);
+  }
+
   private prune(): void {
-    const keepFrom = Math.min(this.acked, this.last - 1);
+    const keepFrom = Math.min(this.acked + 1, this.lastStored);
+    const position = this.positionOf(keepFrom);
     // Half of it at least must go, or a slow reader makes every acknowledgement a rewrite.
-    const position = this.index.findLast(({ sequence }) => sequence <= keepFrom)?.position ?? 0;
     if (position < this.size / 2) return;
-    const kept: string[] = [];
-    let after = keepFrom;
-    for (let page = this.read(after); page.length > 0; page = this.read(after)) {
-      after = page.at(-1)?.sequence ?? this.last;
-      for (const event of page) if (event !== this.volatile) kept.push(`${JSON.stringify(event)}\n`);
-      if (after >= this.last) break;
-    }
+    const descriptor = this.copyFrom(position);
+    if (descriptor === undefined) return;
+    closeSync(this.descriptor);
+    this.descriptor = descriptor;
+    this.positions = this.positions.slice(keepFrom - this.first).map((start) => start - position);
+    this.first = keepFrom;
+    this.size -= position;
+  }
+
+  /** Puts the rest of the file in its place. @returns its descriptor; undefined where the disk has no room for it. */
+  private copyFrom(position: number): number | undefined {
+    const temporary = `${this.path}.${process.pid}.tmp`;
+    const { O_RDWR, O_CREAT, O_TRUNC, O_APPEND } = constants;
+    let descriptor: number | undefined;
     try {
-      writeFileAtomic(this.path, kept.join(''));
+      descriptor = openSync(temporary, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0o600);
+      for (let start = position; start < this.size; start += copyBytes) {
+        const piece = this.readBytes(start, Math.min(start + copyBytes, this.size));
+        writeWhole(descriptor, piece);
+      }
+      renameSync(temporary, this.path);
+      return descriptor;
     } catch {
-      return;
+      if (descriptor !== undefined) closeSync(descriptor);
+      rmSync(temporary, { force: true });
+      return undefined;
     }
-    const previous = this.descriptor;
-    this.descriptor = openSync(this.path, 'a+', 0o600);
-    closeSync(previous);
-    this.index = [];
-    this.load();
   }
 
   private load(): void {
-    const last = this.last;
     const total = fstatSync(this.descriptor).size;
     let position = 0;
     let rest = Buffer.alloc(0);
-    this.size = 0;
     while (position < total) {
-      const page = Buffer.allocUnsafe(Math.min(pageBytes, total - position));
+      const page = Buffer.allocUnsafe(Math.min(copyBytes, total - position));
       const count = readSync(this.descriptor, page, 0, page.length, position);
       if (count === 0) break;
       position += count;
@@ -153,15 +178,18 @@ export class WorkerJournal implements Disposable {
       }
     }
     if (this.size < total) ftruncateSync(this.descriptor, this.size);
-    this.last = Math.max(this.last, last);
   }
 
   private note(event: WorkerEvent, position: number): void {
     this.last = event.sequence;
     this.lastEventType = event.type;
-    const previous = this.index.at(-1);
-    if (previous === undefined || event.sequence >= previous.sequence + indexStep) {
-      this.index.push({ sequence: event.sequence, position });
-    }
+    if (this.positions.length === 0) this.first = event.sequence;
+    // A line that cannot be read any more stands for nothing: who asks for it gets the next one.
+    while (this.lastStored < event.sequence) this.positions.push(position);
   }
+}
+
+function writeWhole(descriptor: number, bytes: Buffer): void {
+  let written = 0;
+  while (written < bytes.length) written += writeSync(descriptor, bytes, written);
 }

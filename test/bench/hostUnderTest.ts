@@ -18,10 +18,16 @@ export interface HostUnderTest {
 
 const distDir = resolve(import.meta.dirname, '../../dist');
 
-export async function startHostUnderTest(): Promise<HostUnderTest> {
+export interface HostUnderTestOptions {
+  /** What runs the host instead of this Node. */
+  readonly execPath?: string;
+}
+
+export async function startHostUnderTest(options: HostUnderTestOptions = {}): Promise<HostUnderTest> {
   const stateDir = mkdtempSync(join(tmpdir(), 'orchestrator-bench-'));
+  const common = { stateDir, distDir, version: 'bench', logger: nullLogger, ...options };
   const connect = async (): Promise<ProcessHost> => {
-    const client = createProcessHostClient({ stateDir, distDir, version: 'bench', logger: nullLogger });
+    const client = createProcessHostClient(common);
     await client.ensureConnected();
     return client;
   };

@@ -10,6 +10,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   latency: async () => (await import('./latency.bench.ts')).benchLatency(),
   memory: async () => (await import('./memory.bench.ts')).benchMemory(),
   runs: async () => (await import('./runs.bench.ts')).benchRuns(),
+  events: async () => (await import('./events.bench.ts')).benchEvents(),
   editor: async () => (await import('./editor.bench.ts')).benchEditor(),
   grpc: async () => (await import('./grpc.bench.ts')).benchGrpc(),
   fanout: async () => (await import('./fanout.bench.ts')).benchFanout(),
