@@ -46,5 +46,6 @@ async function* untilLost(
 
 function lost(data: unknown): OrchestratorError {
   const error = typeof data === 'object' && data !== null && 'error' in data ? data.error : undefined;
-  return new OrchestratorError('UNAVAILABLE', 'backend_lost', String(error ?? 'The stream was lost.'));
+  const message = typeof error === 'string' ? error : 'The stream was lost.';
+  return new OrchestratorError('UNAVAILABLE', 'backend_lost', message);
 }

@@ -126,6 +126,20 @@ describe('what a foreign run tells', () => {
     expect(foldStory(emptyStory, told).entries[1]).toMatchObject({ kind: 'printed', text: 'aé' });
   });
 
+  it('is a plain card where we have no name for it', () => {
+    const { events } = through([['orchestrator.planning.completed', { target: 'mcp' }]]);
+    const told = events.map(({ type, data }) => ({
+      ordinal: 1,
+      sequence: 1,
+      time: 1,
+      type,
+      data: { ...data },
+    }));
+    expect(foldStory(emptyStory, told).entries).toMatchObject([
+      { kind: 'foreign', name: 'orchestrator.planning.completed', payload: '{\n  "target": "mcp"\n}' },
+    ]);
+  });
+
   it('adds steps as they begin, and takes the name of each', () => {
     const { run } = through([
       ['runner.step.started', { step: 1 }],

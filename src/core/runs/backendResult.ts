@@ -18,9 +18,9 @@ export function foreignOutcome(data: Data): RunOutcome | undefined {
     case 'success':
     case 'completed':
       return 'succeeded';
+    // `attention`: it is handed back to a person.
     case 'failed':
     case 'error':
-    // It is handed back to a person.
     case 'attention':
       return 'failed';
     case 'timeout':

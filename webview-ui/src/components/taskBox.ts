@@ -1,13 +1,12 @@
 import { html, nothing } from 'lit';
 import type { TemplateResult } from 'lit';
-import type { VscodeSingleSelect } from '@vscode-elements/elements/dist/vscode-single-select/vscode-single-select.js';
 import type { VscodeTextarea } from '@vscode-elements/elements/dist/vscode-textarea/vscode-textarea.js';
 import type { EngineOption, RunChoices } from '../../../src/protocol/runOptions.ts';
 import type { Controller } from '../controller.ts';
 import {
   allTools,
-  backendsOwnEngine,
   chosenEngine,
+  movedChoices,
   offeredEngines,
   requestChoices,
   taskProblem,
@@ -21,6 +20,7 @@ import { growField } from './growField.ts';
 import { isCommandKey, isMac, LightElement } from './lightElement.ts';
 import { overrideCount, overridesForm } from './overrides.ts';
 import { problemLine } from './problemLine.ts';
+import { taskChoice } from './taskChoice.ts';
 import { toolPicker } from './toolPicker.ts';
 
 /** The choice that lets the host make a session. */
@@ -173,47 +173,24 @@ export class TaskBoxElement extends LightElement {
     const { options } = this.panel;
     const backend = this.controller.saved.choices?.backend;
     const engines = options === undefined ? [] : offeredEngines(options, backend);
-    return html`<span class="task-choice">
-      <span class="task-label" aria-hidden="true">Engine</span>
-      <vscode-single-select
-        class="engine"
-        .label=${'Engine'}
-        position="above"
-        @change=${(event: Event) => this.chooseEngine((event.target as VscodeSingleSelect).value)}
-      >
-        ${engines.map(
-          ({ id, title, description, problem }) =>
-            html`<vscode-option value=${id} description=${problem ?? description} ?selected=${id === engine?.id}
-              >${title}</vscode-option
-            >`,
-        )}
-      </vscode-single-select>
-    </span>`;
+    return taskChoice({
+      label: 'Engine',
+      options: engines.map(({ problem, ...one }) => ({ ...one, description: problem ?? one.description })),
+      chosen: engine?.id,
+      change: (id) => this.chooseEngine(id),
+    });
   }
 
   private renderSession(): TemplateResult {
     const { sessions, problem } = this.panel;
-    const chosen = this.chosenSession;
-    return html`<span class="task-choice">
-      <span class="task-label" aria-hidden="true">Session</span>
-      <vscode-single-select
-        class="session"
-        .label=${'Session'}
-        position="above"
-        ?invalid=${problem?.field === 'session'}
-        @change=${(event: Event) => this.choose((event.target as VscodeSingleSelect).value)}
-      >
-        ${sessions.map(
-          (session) =>
-            html`<vscode-option value=${session.id} description=${session.cwd} ?selected=${session.id === chosen}
-              >${session.name}</vscode-option
-            >`,
-        )}
-        <vscode-option value=${newSession} description="Made for this task" ?selected=${chosen === newSession}
-          >New session</vscode-option
-        >
-      </vscode-single-select>
-    </span>`;
+    const made = { id: newSession, title: 'New session', description: 'Made for this task' };
+    return taskChoice({
+      label: 'Session',
+      options: [...sessions.map(({ id, name, cwd }) => ({ id, title: name, description: cwd })), made],
+      chosen: this.chosenSession,
+      isInvalid: problem?.field === 'session',
+      change: (id) => this.choose(id),
+    });
   }
 
   private renderTools(engine: EngineOption | undefined): TemplateResult | typeof nothing {
@@ -288,17 +265,10 @@ export class TaskBoxElement extends LightElement {
     this.requestUpdate();
   }
 
-  /** Another backend has other engines: its own until one is chosen. */
   private change(choices: RunChoices): void {
-    const isMoved = choices.backend !== this.controller.saved.choices?.backend;
-    if (!isMoved) {
-      this.keep({ choices });
-      return;
-    }
-    this.engineId = undefined;
-    this.keep({
-      choices: { ...choices, engine: choices.backend === undefined ? undefined : backendsOwnEngine.id },
-    });
+    const moved = movedChoices(this.controller.saved.choices, choices);
+    if (moved !== choices) this.engineId = undefined;
+    this.keep({ choices: moved });
   }
 
   private chooseEngine(engine: string): void {

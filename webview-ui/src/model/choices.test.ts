@@ -5,6 +5,7 @@ import {
   constraintsOf,
   providerState,
   chosenEngine,
+  movedChoices,
   offeredEngines,
   requestChoices,
   taskProblem,
@@ -88,7 +89,10 @@ describe('what a person may send', () => {
       ['shell', undefined],
       ['model', undefined],
     ]);
-    const chosen = chosenEngine(there, [undefined]) ?? expect.unreachable();
+    const moved = movedChoices({ engine: 'shell' }, { engine: 'shell', backend: 'Lab' });
+    expect(moved).toEqual({ engine: 'backend', backend: 'Lab' });
+    expect(movedChoices(moved, { engine: 'backend' })).toEqual({ engine: undefined });
+    const chosen = chosenEngine(there, [moved.engine]) ?? expect.unreachable();
     expect(requestChoices(chosen, { backend: 'Lab' }, allTools, providers)).toEqual({
       backend: 'Lab',
       tools: { mode: 'auto', providers: null, tools: null },

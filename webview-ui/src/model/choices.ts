@@ -129,6 +129,12 @@ export function offeredEngines(
   return [backendsOwnEngine, ...engines.map((engine) => ({ ...engine, problem: undefined }))];
 }
 
+/** After a change: another backend has other engines, and its own is taken until one is chosen. */
+export function movedChoices(before: RunChoices = {}, after: RunChoices): RunChoices {
+  if (before.backend === after.backend) return after;
+  return { ...after, engine: after.backend === undefined ? undefined : backendsOwnEngine.id };
+}
+
 /** The engine that the box shows: the one that was chosen, that of the run above it, or the first. */
 export function chosenEngine(
   engines: readonly EngineOption[],
