@@ -33,6 +33,7 @@ import { TerminalMeter } from './terminals/terminalMetrics.ts';
 import { TerminalOutput } from './terminals/terminalOutput.ts';
 import { TerminalSessions } from './terminals/terminalSessions.ts';
 import { ToolCalls } from './tools/toolCalls.ts';
+import { ContainerCommands } from './tools/containerCommands.ts';
 import { ToolCarrier } from './tools/toolCarrier.ts';
 import { ToolRegistry } from './tools/toolRegistry.ts';
 import { closedError } from './waitFor.ts';
@@ -160,6 +161,7 @@ export class Orchestrator {
     this.containers = this.disposables.add(new ContainerManager(this.context, this.sessions));
     this.containerRuns = this.runs.addContainers(this.containers);
     this.toolCarrier = new ToolCarrier(this, dependencies, limits);
+    this.disposables.add(new ContainerCommands(this.context, this.toolCarrier));
     this.toolCalls = this.disposables.add(new ToolCalls(this.toolCarrier, clock, ids));
     if (dependencies.containerTaskPlaces !== undefined) {
       this.containerTasks = this.disposables.add(

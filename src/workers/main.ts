@@ -136,6 +136,7 @@ async function runModel(connection: WorkerConnection, secrets: ModelSecrets): Pr
         clock: systemClock,
         ids: systemIds,
         emit,
+        onCommand: connection.onCommand,
         signal,
       }),
     openCode: ({ code, cwd }) =>

@@ -115,6 +115,36 @@ it('is given a place by the next core, where none was there when it was asked fo
   await waitUntil('its container is gone', () => containers().length === 0);
 }, 60_000);
 
+it('commands of a tool run in a container of the session, by its name, and nowhere else', async () => {
+  const { id: sessionId } = await real.core.sessions.create({ cwd: real.home, image: testImage });
+  const elsewhere = await real.core.sessions.create({ cwd: real.home, image: testImage });
+  const sleeps = { image: testImage, entrypoint: ['/bin/sh', '-c'], command: ['sleep 600'] };
+  await real.core.containers.run({ ...sleeps, sessionId, name: 'db' });
+  await real.core.containers.run({ ...sleeps, sessionId: elsewhere.id, name: 'other' });
+  const call = (container: string, command: string, id: string, timeout_seconds = 20): object => ({
+    id,
+    name: 'container_run_command',
+    input: { container, command, timeout_seconds },
+  });
+  const calls = [
+    call('db', 'echo here; exit 3', 'a'),
+    call('other', 'printf th-; echo ere', 'b'),
+    call('db', 'sleep 60', 'c', 1),
+  ] as { id: string; name: string; input: object }[];
+  endpoint.say({ calls }, { text: ['done'] });
+  const tools = { mode: 'custom', providers: ['container'], tools: null } as const;
+  const { id } = await real.core.runs.start({ task: 'look', engine: 'model', sessionId, tools });
+  expect((await real.core.runs.waitForEnd(id)).status).toBe('succeeded');
+  const said = JSON.stringify(endpoint.requests.at(-1)?.body['messages']);
+  expect(said).toContain('here');
+  expect(said).toContain('There is no container');
+  expect(said).not.toContain('th-ere');
+  expect(said).toMatch(/time/);
+  await real.core.sessions.close(sessionId);
+  await real.core.sessions.close(elsewhere.id);
+  await waitUntil('nothing is left', () => containers().length === 0, { limitMs: 20_000 });
+}, 60_000);
+
 it('an abort ends it within 1.5 s, and its container with it', async () => {
   endpoint.say({ calls: [code('echo begun; sleep 100')] });
   const run = await start();

@@ -23,6 +23,7 @@ const passedOver: ReadonlySet<string> = new Set([
   'runner.backend',
   'runner.backend.notice',
   'code_agent.execution.wanted',
+  'runner.container.command.wanted',
   'run.updated',
 ]);
 

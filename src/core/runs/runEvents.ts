@@ -121,6 +121,14 @@ export interface RunEventData extends ContainerTaskEventData {
     readonly code_type: string;
     readonly code: string;
   };
+  /** A command is to be run in a container of the session, which only the core reaches (ours). It answers by a command. */
+  'runner.container.command.wanted': {
+    readonly request_id: string;
+    /** Name or id. */
+    readonly container: string;
+    readonly command: string;
+    readonly timeout_ms: number;
+  };
   'code_agent.step.response': { readonly step: number; readonly action: string; readonly thoughts: string };
   'code_agent.step.execution': {
     readonly step: number;

@@ -161,7 +161,8 @@ export class ToolCarrier {
     };
   }
 
-  private async runInContainer(
+  /** Errors: `container_not_found`, those of running a command in it. */
+  async runInContainer(
     sessionId: string,
     wanted: string,
     { command, timeoutMs }: RunCommand,

@@ -1,13 +1,17 @@
 import { openToolSet } from '../../adapters/mcp/toolSet.ts';
 import { createSessionFiles } from '../../adapters/system/sessionFiles.ts';
+import type { Event } from '../../base/emitter.ts';
 import { nullLogger } from '../../base/logger.ts';
+import type { WorkerCommand } from '../../core/ports/processHost.ts';
 import type { ModelRunSpec } from '../../core/runs/modelRunSpec.ts';
 import type { ToolSecrets } from '../../core/tools/toolServer.ts';
 import type { ToolSet } from '../../core/tools/toolSet.ts';
+import { createContainerCommands } from '../tools/containerCommands.ts';
 import { createTerminalCommands } from '../tools/terminalCommands.ts';
 import { ownVariables, type TerminalCodeDependencies } from './terminalCode.ts';
 
 export interface RunToolsDependencies extends Omit<TerminalCodeDependencies, 'cwd'> {
+  readonly onCommand: Event<WorkerCommand>;
   /** Ends the opening. */
   readonly signal: AbortSignal;
 }
@@ -16,7 +20,7 @@ export interface RunToolsDependencies extends Omit<TerminalCodeDependencies, 'cw
 export function openRunTools(
   { servers, tools, toolsAllowed, cwd }: ModelRunSpec,
   secrets: ToolSecrets,
-  { terminals, environment, clock, ids, emit, signal }: RunToolsDependencies,
+  { terminals, environment, clock, ids, emit, onCommand, signal }: RunToolsDependencies,
 ): Promise<ToolSet> {
   const terminal = createTerminalCommands({
     terminals,
@@ -32,7 +36,11 @@ export function openRunTools(
     secrets,
     constraints: tools,
     toolsAllowed,
-    builtIns: { files: createSessionFiles(cwd), terminal },
+    builtIns: {
+      files: createSessionFiles(cwd),
+      terminal,
+      container: createContainerCommands({ emit, onCommand, clock, ids }),
+    },
     cwd,
     environment,
     clock,
