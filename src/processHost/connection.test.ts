@@ -85,14 +85,20 @@ it('takes in what a peer has said before it died, though it cannot be answered a
 });
 
 it.each([
-  ['a peer that spoke while this process was busy', true],
-  ['nobody who is silent', false],
-])('keeps %s', async (_, hasSpoken) => {
+  ['a peer that spoke while this process was busy', true, undefined, true],
+  ['nobody who is silent', false, undefined, false],
+  ['one that it was told to bear', false, 2 * maxMissedHeartbeats, true],
+])('keeps %s', async (_, hasSpoken, maxMissed, isKept) => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const accepted = Promise.withResolvers<Socket>();
   const path = await listen((socket) => accepted.resolve(socket));
   let error: OrchestratorError | undefined;
-  const connection = new Connection(connect(path), handler({ onClose: (why) => void (error = why) }));
+  const onClose = (why: OrchestratorError | undefined): void => void (error = why);
+  const connection = new Connection(
+    connect(path),
+    handler({ onClose }),
+    maxMissed === undefined ? {} : { maxMissed },
+  );
   const peer = await accepted.promise;
   connection.beat();
   // As a beat of the clock comes: before the socket is looked at.
@@ -101,7 +107,7 @@ it.each([
   vi.advanceTimersByTime((maxMissedHeartbeats + 1) * heartbeatIntervalMs);
   await setImmediate();
   await setImmediate();
-  expect(error?.reason).toBe(hasSpoken ? undefined : 'process_host_lost');
+  expect(error?.reason).toBe(isKept ? undefined : 'process_host_lost');
   connection.dispose();
   peer.destroy();
 });

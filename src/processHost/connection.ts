@@ -22,6 +22,8 @@ export interface ConnectionOptions {
    * one side of a connection may do so, or two that are both full wait for each other for ever.
    */
   readonly holdsBackReading?: boolean;
+  /** After so many heartbeats without a word the peer is lost; default `maxMissedHeartbeats`. */
+  readonly maxMissed?: number;
 }
 
 /** So many frames are taken in before others have their turn: 1 to 3 ms of small ones. */
@@ -40,6 +42,7 @@ export class Connection implements Disposable {
   private silentBeats = 0;
   private readonly decoder: FrameDecoder;
   private readonly holdsBackReading: boolean;
+  private readonly maxMissed: number;
   /** Frames wait for the next turn of the event loop. */
   private isWaiting = false;
   private isHeld = false;
@@ -49,6 +52,7 @@ export class Connection implements Disposable {
     this.socket = socket;
     this.handler = handler;
     this.holdsBackReading = options.holdsBackReading === true;
+    this.maxMissed = options.maxMissed ?? maxMissedHeartbeats;
     this.decoder = new FrameDecoder({
       onJson: (frame) => {
         this.receive(frame);
@@ -80,7 +84,7 @@ export class Connection implements Disposable {
    */
   private takeIn(): void {
     if (this.isWaiting) return;
-    this.isWaiting = !this.isHoldingBack && this.handOut(turnFrames);
+    this.isWaiting = this.handOut(turnFrames);
     if (this.isWaiting) {
       setImmediate(() => {
         this.isWaiting = false;
@@ -109,7 +113,7 @@ export class Connection implements Disposable {
   beat(): void {
     // Counted in beats, not in time: after the machine has slept, one beat is late, and nobody is lost.
     this.heartbeat ??= setInterval(() => {
-      if (++this.silentBeats <= maxMissedHeartbeats) this.notify('ping', {});
+      if (++this.silentBeats <= this.maxMissed) this.notify('ping', {});
       // Where it is we who were busy, what the peer has said meanwhile waits to be read: that comes first.
       else setImmediate(() => this.closeIfSilent());
     }, heartbeatIntervalMs).unref();
@@ -167,8 +171,8 @@ export class Connection implements Disposable {
   }
 
   private closeIfSilent(): void {
-    if (this.silentBeats <= maxMissedHeartbeats) return;
-    const seconds = (maxMissedHeartbeats * heartbeatIntervalMs) / 1_000;
+    if (this.silentBeats <= this.maxMissed) return;
+    const seconds = (this.maxMissed * heartbeatIntervalMs) / 1_000;
     this.close(lost(`It was silent for ${seconds} seconds.`));
   }
 

@@ -15,7 +15,13 @@ import type { Shape } from './shapes.ts';
 import type { Screens } from './screens.ts';
 import type { Terminal } from './terminal.ts';
 import type { Terminals } from './terminals.ts';
-import { type HostMethod, type HostNotifications, type HostRequests, maxReadBytes } from './wire.ts';
+import {
+  type HostMethod,
+  type HostNotifications,
+  type HostRequests,
+  maxMissedByHost,
+  maxReadBytes,
+} from './wire.ts';
 import type { Workers } from './workers.ts';
 
 export interface ServerDependencies {
@@ -151,7 +157,7 @@ class Peer {
           this.leave();
         },
       },
-      { holdsBackReading: true },
+      { holdsBackReading: true, maxMissed: maxMissedByHost },
     );
     this.connection = connection;
     this.channel = {

@@ -70,5 +70,10 @@ export interface ClientNotifications {
 /** Largest answer to one `readTerminal`. */
 export const maxReadBytes = 4 * 1024 * 1024;
 export const defaultWindowBytes = 262_144;
-/** A peer that was silent for so many heartbeats is lost (10 s). */
+/** A host that was silent for so many heartbeats is lost (10 s). */
 export const maxMissedHeartbeats = 5;
+/**
+ * What the host bears of a core or a worker (60 s): they do work of their own, and must not be cut off for being busy
+ * with it. The socket of one that has died closes by itself.
+ */
+export const maxMissedByHost = 30;

@@ -13,6 +13,7 @@ import { percentile, report } from './race.ts';
 const sizes = (process.env['ORCHESTRATOR_BENCH_CALLS'] ?? '30000,50000').split(',').map(Number);
 const distDir = resolve(import.meta.dirname, '../../dist');
 const everyMs = 10;
+const quietEchoes = 200;
 /** What a process takes to load its program. */
 const startingMs = 400;
 
@@ -33,21 +34,21 @@ async function benchCalls(calls: number): Promise<void> {
   const agent = makeFakeAgent();
   const underTest = await startHostUnderTest({ execPath: watchedNode(folder, delays) });
   const memory = new MemoryWatch();
-  const [answers, echoes]: [number[], number[]] = [[], []];
+  const [quiet, answers, echoes]: [number[], number[], number[]] = [[], [], []];
   let outcome: Outcome;
   try {
     const { host, stateDir } = underTest;
     const echo = await openEcho(host);
+    for (let count = 0; count < quietEchoes; count += 1) {
+      quiet.push(await timed(echo));
+      await delay(everyMs);
+    }
     const hostPid = (await host.stats())?.pid;
     const core = startCallingCore(stateDir, distDir, agent.dir, String(calls));
     // Until it says that the run has ended: then it reads all events again.
     while (core.lines.length < 2 && isAlive(core.pid ?? 0)) {
-      const startMs = performance.now();
-      await host.stats();
-      const answeredMs = performance.now();
-      answers.push(answeredMs - startMs);
-      await echo();
-      echoes.push(performance.now() - answeredMs);
+      answers.push(await timed(() => host.stats()));
+      echoes.push(await timed(echo));
       const worker = (await host.listWorkers()).find(({ isAlive }) => isAlive);
       for (const [name, pid] of Object.entries({ host: hostPid, core: core.pid, worker: worker?.pid })) {
         memory.note(name, pid);
@@ -70,6 +71,7 @@ async function benchCalls(calls: number): Promise<void> {
     'events/s (target 3,000)': outcome.events / outcome.seconds,
     'loop of the host, p50 p99 max (ms)': joined([loop.p50, loop.p99, loop.max]),
     'answers of the host': shares(answers),
+    'echo of a terminal before it': shares(quiet),
     'echo of a terminal beside it': shares(echoes),
     ...memory.figures(),
   });
@@ -82,6 +84,12 @@ function watchedNode(folder: string, delays: string): string {
   const path = join(folder, 'node');
   writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' --import '${url.href}' "$@"\n`, { mode: 0o700 });
   return path;
+}
+
+async function timed(action: () => Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await action();
+  return performance.now() - startMs;
 }
 
 /** A terminal that says what it hears. @returns writes to it and resolves with its answer. */
