@@ -55,7 +55,7 @@ const lazyLibraries = {
 const sharedPackages = ['@grpc/grpc-js', '@hono/node-server', 'cborg', 'hono', 'jose', 'ws', 'zod'];
 
 /** @param {string} name */
-const sharedFile = (name) => name.replace('@', '').replace('/', '-');
+const sharedFile = (name) => name.replace('@', '').replaceAll('/', '-');
 
 /** @type {esbuild.Plugin} */
 const shared = {
@@ -156,6 +156,7 @@ const webviewBundle = (name, entry) => ({
     // What is loaded on demand (the Markdown parser) is a file of its own.
     splitting: true,
     chunkNames: `${name}.[name].[hash]`,
+    plugins: [leanZod],
     platform: 'browser',
     format: 'esm',
     target: 'chrome140',
@@ -167,21 +168,23 @@ const bundles = [
   nodeBundle('extension', 'src/vscode/extension.ts', { external: ['vscode'], plugins: [lazyWorkbench] }),
   nodeBundle('workbench', 'src/vscode/workbench.ts', {
     external: ['vscode'],
-    plugins: [lazyLibraries, shared],
+    plugins: [lazyLibraries, shared, leanZod],
   }),
   nodeBundle('cli', 'src/cli/main.ts', {
-    plugins: [lazyLibraries, shared],
+    plugins: [lazyLibraries, shared, leanZod],
     banner: { js: '#!/usr/bin/env node' },
     // An old Node must be able to parse the file, or it never gets to saying what it needs (nodeVersion.ts).
     supported: { 'dynamic-import': false, using: false },
   }),
-  nodeBundle('processHost', 'src/processHost/main.ts', { external: ['node-pty'] }),
+  nodeBundle('processHost', 'src/processHost/main.ts', { external: ['node-pty'], plugins: [leanZod] }),
   nodeBundle('screenWorker', 'src/processHost/screenWorker.ts'),
-  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyLibraries, shared] }),
-  nodeBundle('modelSdk', 'src/adapters/models/modelSdk.ts', { plugins: [lazyLibraries, shared] }),
+  nodeBundle('worker', 'src/workers/main.ts', { plugins: [lazyLibraries, shared, leanZod] }),
+  nodeBundle('modelSdk', 'src/adapters/models/modelSdk.ts', { plugins: [lazyLibraries, shared, leanZod] }),
   nodeBundle('dockerode', 'src/adapters/docker/dockerode.ts', { plugins: [leanDockerode] }),
-  nodeBundle('mcpLibrary', 'src/adapters/mcp/mcpLibrary.ts', { plugins: [lazyLibraries, shared] }),
-  nodeBundle('mcpServerLibrary', 'src/servers/mcp/mcpServerLibrary.ts', { plugins: [lazyLibraries, shared] }),
+  nodeBundle('mcpLibrary', 'src/adapters/mcp/mcpLibrary.ts', { plugins: [lazyLibraries, shared, leanZod] }),
+  nodeBundle('mcpServerLibrary', 'src/servers/mcp/mcpServerLibrary.ts', {
+    plugins: [lazyLibraries, shared, leanZod],
+  }),
   ...sharedPackages.map((name) =>
     nodeBundle(`lib-${sharedFile(name)}`, name, { plugins: [shared, leanZod] }),
   ),
@@ -202,6 +205,7 @@ const bundles = [
       chunkNames: 'chunk-[hash]',
       outExtension: { '.js': '.mjs' },
       external: ['react'],
+      plugins: [leanZod],
       platform: /** @type {const} */ ('neutral'),
       format: /** @type {const} */ ('esm'),
       mainFields: ['module', 'main'],

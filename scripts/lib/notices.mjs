@@ -24,15 +24,19 @@ export function thirdPartyNotices(inputs) {
     const name = packageOf(input);
     if (name !== undefined) packages.add(name);
   }
-  const notices = [...packages].sort().map((path) => {
+  /** @type {Map<string, string[]>} names by the text that they share */
+  const texts = new Map();
+  for (const path of [...packages].sort()) {
     const folder = join(repo, path);
     const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
     const text =
       file !== undefined && existsSync(join(folder, file))
-        ? readFileSync(join(folder, file), 'utf8').trim()
+        ? readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim()
         : '';
-    return `${name} ${version} (${license})\n\n${text}\n`;
-  });
+    const title = `${name} ${version} (${license})`;
+    texts.set(text, [...new Set([...(texts.get(text) ?? []), title])]);
+  }
+  const notices = [...texts].map(([text, names]) => `${names.join('\n')}\n\n${text}\n`);
   return `This product contains the following third-party software.\n\n${notices.join(`\n${'-'.repeat(78)}\n\n`)}`;
 }

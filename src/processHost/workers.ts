@@ -334,17 +334,23 @@ export class Workers {
   private pump(worker: Worker, channel: FollowerChannel, live?: WorkerEvent): void {
     let sent = worker.followers.get(channel) ?? 0;
     // Asked before anything is read: an event for a channel that takes none costs nothing.
-    while (sent < worker.journal.lastSequence && !channel.isCongested) {
+    while (sent < worker.journal.lastSequence && !isFull(channel)) {
       const events = live?.sequence === sent + 1 ? [live] : worker.journal.read(sent);
       if (events.length === 0) return;
       for (const event of events) {
-        if (channel.isCongested) return;
         channel.notify('workerEvent', event);
         sent = event.sequence;
         worker.followers.set(channel, sent);
+        // What it was sent may have filled it.
+        if (isFull(channel)) return;
       }
     }
   }
+}
+
+/** Asked anew each time: it changes by what is sent. */
+function isFull(channel: FollowerChannel): boolean {
+  return channel.isCongested;
 }
 
 function statusOf({ id, kind, pid, startedAt, journal, live }: Worker): WorkerStatus {
