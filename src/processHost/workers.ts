@@ -333,12 +333,13 @@ export class Workers {
   /** Sends what the connection takes; the rest waits in the journal. */
   private pump(worker: Worker, channel: FollowerChannel, live?: WorkerEvent): void {
     let sent = worker.followers.get(channel) ?? 0;
+    const isFull = (): boolean => channel.isCongested;
     // Asked before anything is read: an event for a channel that takes none costs nothing.
-    while (sent < worker.journal.lastSequence && !channel.isCongested) {
+    while (sent < worker.journal.lastSequence && !isFull()) {
       const events = live?.sequence === sent + 1 ? [live] : worker.journal.read(sent);
       if (events.length === 0) return;
       for (const event of events) {
-        if (channel.isCongested) return;
+        if (isFull()) return;
         channel.notify('workerEvent', event);
         sent = event.sequence;
         worker.followers.set(channel, sent);
