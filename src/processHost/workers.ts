@@ -333,24 +333,19 @@ export class Workers {
   /** Sends what the connection takes; the rest waits in the journal. */
   private pump(worker: Worker, channel: FollowerChannel, live?: WorkerEvent): void {
     let sent = worker.followers.get(channel) ?? 0;
+    const isFull = (): boolean => channel.isCongested;
     // Asked before anything is read: an event for a channel that takes none costs nothing.
-    while (sent < worker.journal.lastSequence && !isFull(channel)) {
+    while (sent < worker.journal.lastSequence && !isFull()) {
       const events = live?.sequence === sent + 1 ? [live] : worker.journal.read(sent);
       if (events.length === 0) return;
       for (const event of events) {
+        if (isFull()) return;
         channel.notify('workerEvent', event);
         sent = event.sequence;
         worker.followers.set(channel, sent);
-        // What it was sent may have filled it.
-        if (isFull(channel)) return;
       }
     }
   }
-}
-
-/** Asked anew each time: it changes by what is sent. */
-function isFull(channel: FollowerChannel): boolean {
-  return channel.isCongested;
 }
 
 function statusOf({ id, kind, pid, startedAt, journal, live }: Worker): WorkerStatus {
