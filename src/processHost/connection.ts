@@ -119,6 +119,11 @@ export class Connection implements Disposable {
     }, heartbeatIntervalMs).unref();
   }
 
+  /** A request has not been answered yet. */
+  get isAwaited(): boolean {
+    return this.pending.size > 0;
+  }
+
   get isCongested(): boolean {
     return this.isClosed || this.socket.writableNeedDrain;
   }

@@ -213,6 +213,8 @@ export class HostLink implements Disposable {
   private async replaceOlder(): Promise<boolean> {
     const { peer } = this;
     if (peer === undefined || peer.hello.version === this.options.version) return false;
+    // Who still waits for an answer of it would be told that it is lost.
+    if (peer.connection.isAwaited) return false;
     if (!(await this.request('shutdownIfIdle', {})).ends) return false;
     this.options.logger.info(
       `The process host of version ${peer.hello.version} ends for one of version ${this.options.version}.`,

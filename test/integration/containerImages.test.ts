@@ -103,10 +103,11 @@ describe('an image is pulled', () => {
     expect(proxy.connections).toBeGreaterThan(0);
     abort.abort();
     await expect(pulling).rejects.toMatchObject({ code: 'CANCELLED', reason: 'aborted' });
-    await waitUntil('the engine has hung up', () => proxy.connections === 0);
+    // When it does is the engine's own affair, and a busy machine's.
+    await waitUntil('the engine has hung up', () => proxy.connections === 0, { limitMs: 40_000 });
     expect(has(reference)).toBe(false);
     expect(await fixture.core.containers.images.list()).toHaveLength(1);
-  });
+  }, 60_000);
 
   it('not after it was cancelled before it began', async () => {
     const pulling = fixture.core.containers.images.pull(`${open.address}/${bigImage}`, {

@@ -25,7 +25,8 @@ export function readSetting<K extends SettingId>(id: K): SettingTypes[K] {
 /** A setting as the person has it and as the workspace has it, each as it stands there: to be checked by who reads it. */
 export function inspectSetting(id: SettingId): { readonly ofUser: unknown; readonly ofWorkspace: unknown } {
   const found = vscode.workspace.getConfiguration().inspect(id);
-  return { ofUser: found?.globalValue, ofWorkspace: found?.workspaceValue };
+  // A default that is not ours comes from whoever set up the editor.
+  return { ofUser: found?.globalValue ?? found?.defaultValue, ofWorkspace: found?.workspaceValue };
 }
 
 /** Settings that a person has changed, for diagnostics. */
