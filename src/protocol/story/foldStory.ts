@@ -100,6 +100,7 @@ function apply(draft: Draft, event: StoryEvent): void {
     case 'runner.abort.requested':
       add(draft, event, 'note', { level: 'info', text: 'An abort was asked for.' });
       return;
+    case 'runner.window.bound':
     case 'runner.backend.notice':
       endTexts(draft, event, 'done');
       add(draft, event, 'note', { level: 'info', text: textOf(data, 'message') });

@@ -5,10 +5,12 @@ import { baseName, formatAge, formatDuration, formatElapsed, formatTime, oneLine
 
 /** What rows, quick picks and notifications say about a run or a terminal: one wording for all of them. */
 
-/** The commands of a run: as they were planned, else as they were typed. */
+/** The commands of a run: as they were planned, else as they were typed; the task where it is no shell's. */
 export function runCommands(run: Run): readonly string[] {
-  // What carries a container task out may be a long command: people know it by its name.
-  if (run.request.containerTaskId !== undefined) return [run.request.task];
+  const { containerTaskId, engine = 'shell', task } = run.request;
+  // What carries a container task out may be a long command, and steps of a model are what it did: people know both by
+  // their task.
+  if (containerTaskId !== undefined || engine !== 'shell') return [task];
   if (run.steps.length > 0) return run.steps.map((step) => step.command);
   const lines = run.request.commands ?? run.request.task.split('\n');
   return lines.map((line) => line.trim()).filter((line) => line !== '');
